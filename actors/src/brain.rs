@@ -1,0 +1,70 @@
+//! Brains: what makes an agent's answers.
+//!
+//! A brain gets a brief, reports steps and pieces of its answer into a sink as it goes, and returns the answer. It
+//! knows neither the agent that owns it nor where its reports end up.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::agent::persona::Persona;
+use crate::protocol::{AgentName, Answer, Error, Event, Message, Mood, Run, Step, TenantId};
+
+/// What a brain is told about the work at hand.
+#[derive(Clone, Debug)]
+pub struct Brief {
+    /// The run this is about.
+    pub run: Arc<Run>,
+    /// Whose agents, memories and conversations these are.
+    pub tenant: TenantId,
+    /// Who the agent is.
+    pub persona: Arc<Persona>,
+    /// Its mood as the work begins.
+    pub mood: Mood,
+    /// The other agents of the tenant, each with its specialities.
+    pub colleagues: Arc<[(AgentName, Vec<String>)]>,
+    /// What is asked.
+    pub content: String,
+    /// Arguments that the client spelled out: a JSON object, or null.
+    pub parameters: Value,
+    /// The latest messages of the conversation before the one that asks, oldest first.
+    pub history: Vec<Arc<Message>>,
+    /// Whether somebody wants the answer piece by piece.
+    pub stream: bool,
+    /// When the run will be given up.
+    pub deadline: Instant,
+    /// Set when the run is cancelled or given up: stop as soon as possible.
+    pub cancelled: CancellationToken,
+}
+
+/// Where a brain reports to as it goes. Reports never block and never fail.
+pub trait Sink: Send + Sync {
+    /// A step was taken.
+    fn step(&self, step: Step);
+    /// The next piece of the answer; all pieces joined are its text.
+    fn delta(&self, piece: &str);
+    /// Something happened that subscribers of the tenant may want to know, such as a changed memory.
+    fn notice(&self, event: Event);
+}
+
+/// Where a brain's work is done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Placement {
+    /// On the agent's own arbiter: only for brains that neither block nor compute.
+    Inline,
+    /// On a thread of its own, where it may block and compute until its deadline.
+    Thread,
+}
+
+/// What makes an agent's answers.
+#[async_trait]
+pub trait Brain: Send + Sync {
+    /// Where its work is to be done.
+    fn placement(&self) -> Placement;
+
+    /// Does the work. An error ends the run as failed; its sentence is shown to the client.
+    async fn think(&self, brief: &Brief, sink: &dyn Sink) -> Result<Answer, Error>;
+}

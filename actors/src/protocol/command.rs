@@ -1,0 +1,274 @@
+//! What a session may ask of the runtime. Every dialect decodes into these and nothing else.
+
+use serde_json::Value;
+
+use super::id::{AgentName, ChannelId, ConversationId, MessageId, SubscriptionId};
+use super::run::{Priority, RunKind};
+
+/// One request, already checked for shape; whether its names exist is for the runtime to find out.
+///
+/// Where a command names an agent, it is by name or by id: the directory of the tenant knows both.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Command {
+    /// Have one or several agents do something.
+    Ask(Ask),
+    /// Become a member of a conversation, bringing agents into it.
+    Join {
+        /// Made on first use.
+        conversation: ConversationId,
+        /// Joined in this order.
+        agents: Vec<AgentName>,
+        /// `None`: `All` if several agents join, else unchanged.
+        mode: Option<Mode>,
+    },
+    /// Stop being a member of a conversation.
+    Leave {
+        /// It stays as it is.
+        conversation: ConversationId,
+    },
+    /// Read a page of a conversation, newest page first.
+    History {
+        /// It must exist.
+        conversation: ConversationId,
+        /// How many messages at most.
+        limit: usize,
+        /// Only messages with a smaller `seq`.
+        before: Option<u64>,
+    },
+    /// Open a conversation as 004 does: become a member, read all of it, be greeted if it is new.
+    Open {
+        /// Made on first use, then owned by the subject.
+        conversation: ConversationId,
+    },
+    /// Remove a conversation and everything in it.
+    Delete {
+        /// It must exist.
+        conversation: ConversationId,
+    },
+    /// Give the lead of a conversation from one agent to another.
+    Handoff {
+        /// It must exist.
+        conversation: ConversationId,
+        /// It must be in the conversation.
+        from: AgentName,
+        /// Who takes over.
+        to: AgentName,
+        /// Shown to the agent that takes over.
+        reason: String,
+    },
+    /// Say that somebody began or ceased to type.
+    Typing {
+        /// Whose members are told.
+        conversation: ConversationId,
+        /// As the client calls its user.
+        user: Option<String>,
+        /// Began, or ceased.
+        typing: bool,
+    },
+    /// Ask how an agent is, or the whole house.
+    Status {
+        /// `None`: the house.
+        agent: Option<AgentName>,
+    },
+    /// Be told of what matches.
+    Subscribe {
+        /// One subscription each.
+        patterns: Vec<Pattern>,
+    },
+    /// No longer be told of what matches.
+    Unsubscribe {
+        /// Subscriptions with the same pattern end.
+        patterns: Vec<Pattern>,
+        /// Subscriptions with these ids end.
+        ids: Vec<SubscriptionId>,
+    },
+    /// Put something into a channel.
+    Publish(Publish),
+    /// Send something to one agent of the tenant.
+    Direct {
+        /// Its sockets get it; kept for it while it is away.
+        to: AgentName,
+        /// What is sent.
+        what: Publish,
+    },
+    /// Go on with a replay that waits for its reader.
+    Replay {
+        /// The channel.
+        channel: ChannelId,
+        /// Publications after this `seq`.
+        after: u64,
+    },
+    /// End a run before its time.
+    Cancel {
+        /// The id of a run, or the id that the client gave its request.
+        id: String,
+    },
+}
+
+/// Have one or several agents do something.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Ask {
+    /// Where it is written; made on first use.
+    pub conversation: ConversationId,
+    /// Who is asked; `None`: an `@name` at the beginning, else by the conversation's mode.
+    pub agent: Option<AgentName>,
+    /// What is asked.
+    pub content: String,
+    /// Arguments that the client spelled out: a JSON object, or null.
+    pub parameters: Value,
+    /// What kind of work it is.
+    pub kind: RunKind,
+    /// Its place in the agent's queue.
+    pub priority: Priority,
+    /// Whether the answer is wanted piece by piece.
+    pub stream: bool,
+    /// Whether it waits for earlier serial requests of the same conversation.
+    pub serial: bool,
+    /// The id that the client gave the request.
+    pub request_id: Option<String>,
+    /// Whether a conversation made by this request belongs to the asking subject alone.
+    pub private: bool,
+}
+
+/// Put something into a channel, or send it to one agent.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Publish {
+    /// The channel; `None` for a direct message.
+    pub channel: Option<ChannelId>,
+    /// Seen before within the window: acknowledged again, not published again.
+    pub id: Option<MessageId>,
+    /// The frame's type.
+    pub kind: String,
+    /// Any JSON value, as text.
+    pub content: String,
+    /// A JSON object, as text.
+    pub metadata: Option<String>,
+    /// The message it answers.
+    pub reply_to: Option<MessageId>,
+}
+
+/// Who answers in a conversation where a request names nobody.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// The lead.
+    #[default]
+    Lead,
+    /// Each agent once, in the order they joined.
+    All,
+    /// The agent whose specialities fit best.
+    Auto,
+}
+
+impl Mode {
+    /// The mode of that name, if there is one.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "lead" => Self::Lead,
+            "all" => Self::All,
+            "auto" => Self::Auto,
+            _ => return None,
+        })
+    }
+
+    /// The mode as it stands on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Lead => "lead",
+            Self::All => "all",
+            Self::Auto => "auto",
+        }
+    }
+}
+
+/// What a subscription is about.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Pattern {
+    /// Events of one topic; `None`: of all.
+    Topic(Option<Topic>),
+    /// What agents think, do or say as they do it.
+    Flow {
+        /// Which of the three.
+        flow: Flow,
+        /// Of this agent alone.
+        agent: Option<AgentName>,
+        /// Only steps at least this important, 0 to 1.
+        min_importance: f32,
+    },
+    /// Publications of a channel.
+    Channel {
+        /// Made on first use.
+        channel: ChannelId,
+        /// Replay what came after this `seq` first.
+        since: Option<u64>,
+    },
+}
+
+impl std::fmt::Display for Pattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Topic(None) => f.write_str("*"),
+            Self::Topic(Some(topic)) => f.write_str(topic.as_str()),
+            Self::Flow { flow, agent: None, .. } => f.write_str(flow.as_str()),
+            Self::Flow { flow, agent: Some(agent), .. } => write!(f, "{}:{agent}", flow.as_str()),
+            Self::Channel { channel, .. } => write!(f, "channel:{channel}"),
+        }
+    }
+}
+
+macro_rules! named {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        pub enum $name { $($(#[$variant_doc])* $variant),+ }
+
+        impl $name {
+            /// All of them, in the order they are listed to people.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The name on the wire.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+
+            /// The one of that name, if there is one.
+            pub fn named(name: &str) -> Option<Self> {
+                match name { $($text => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+named! {
+    /// What events are about: 002's event types.
+    Topic {
+        /// An agent became active or idle, or its queue changed.
+        AgentStatus = "agent_status",
+        /// An agent's mood changed.
+        EmotionChange = "emotion_change",
+        /// An agent remembered or forgot something.
+        MemoryUpdate = "memory_update",
+        /// A conversation went from one agent to another.
+        AgentHandoff = "agent_handoff",
+        /// A message was written.
+        ConversationMessage = "conversation_message",
+        /// A run was accepted, started or ended.
+        RunStatus = "run_status",
+        /// Somebody types.
+        Typing = "typing",
+        /// An agent in another process came or went.
+        Presence = "presence",
+    }
+}
+
+named! {
+    /// What can be watched as it happens: 002's streams.
+    Flow {
+        /// Plans and conclusions.
+        Thoughts = "thoughts",
+        /// Uses of tools.
+        Actions = "actions",
+        /// Answers, piece by piece.
+        Tokens = "tokens",
+    }
+}

@@ -1,0 +1,357 @@
+//! What happens in the runtime, and how it is addressed to sessions.
+
+use std::sync::{Arc, OnceLock};
+
+use bytestring::ByteString;
+use serde_json::Value;
+
+use super::command::Mode;
+use super::error::Error;
+use super::id::{AgentName, ChannelId, ConversationId, MessageId, SubscriptionId, Token};
+use super::message::Message;
+use super::mood::Mood;
+use super::publication::Publication;
+use super::run::{Run, RunStatus, Step};
+use super::status::{AgentStatus, HouseStatus};
+use super::time::Timestamp;
+
+/// Something that happened. Each dialect says how it is put on its wire, or that it is not.
+#[derive(Debug)]
+pub enum Event {
+    // A run, in the order these come.
+    /// The request is durable and waits for its agent.
+    RunAccepted {
+        /// The run.
+        run: Arc<Run>,
+        /// The message that asked.
+        question: Arc<Message>,
+    },
+    /// The agent is at it.
+    RunStarted {
+        /// The run.
+        run: Arc<Run>,
+    },
+    /// The agent took a step.
+    RunStep {
+        /// The run.
+        run: Arc<Run>,
+        /// The step.
+        step: Step,
+    },
+    /// A piece of the answer.
+    RunDelta {
+        /// The run.
+        run: Arc<Run>,
+        /// From 0.
+        index: u32,
+        /// The pieces joined are the answer.
+        delta: String,
+    },
+    /// The answer is durable. An end.
+    RunAnswered {
+        /// The run.
+        run: Arc<Run>,
+        /// The answer.
+        answer: Arc<Message>,
+        /// The agent's mood by now.
+        mood: Mood,
+        /// From accepted to answered, in milliseconds.
+        duration_ms: u64,
+    },
+    /// There is no answer. An end.
+    RunFailed {
+        /// The run.
+        run: Arc<Run>,
+        /// `Failed`, `Cancelled` or `Timeout`.
+        status: RunStatus,
+        /// Why.
+        error: Error,
+        /// From accepted to failed, in milliseconds.
+        duration_ms: u64,
+    },
+
+    // A conversation.
+    /// A message was written.
+    MessageAdded {
+        /// The message.
+        message: Arc<Message>,
+    },
+    /// Somebody began or ceased to type.
+    Typing {
+        /// Where.
+        conversation: ConversationId,
+        /// Who.
+        who: Typist,
+        /// Began, or ceased.
+        typing: bool,
+    },
+    /// The lead went from one agent to another.
+    HandedOff {
+        /// Where.
+        conversation: ConversationId,
+        /// Who led.
+        from: AgentName,
+        /// Who leads now.
+        to: AgentName,
+        /// Why.
+        reason: String,
+    },
+    /// A conversation was removed.
+    Deleted {
+        /// Which.
+        conversation: ConversationId,
+    },
+
+    // Agents.
+    /// An agent became active or idle, came or went.
+    AgentChanged {
+        /// How it is now.
+        status: Box<AgentStatus>,
+    },
+    /// An agent's mood changed.
+    MoodChanged {
+        /// Which agent.
+        agent: AgentName,
+        /// Before.
+        previous: Mood,
+        /// Now.
+        current: Mood,
+    },
+    /// An agent remembered or forgot something.
+    MemoryChanged {
+        /// Which agent.
+        agent: AgentName,
+        /// The memory's id.
+        id: MessageId,
+        /// What it remembers or remembered.
+        content: String,
+        /// Remembered, or forgotten.
+        kept: bool,
+    },
+    /// An agent in another process came or went.
+    Presence {
+        /// Which agent.
+        agent: AgentName,
+        /// Came, or went.
+        online: bool,
+    },
+
+    // Channels.
+    /// Something was published in a channel.
+    Published {
+        /// What.
+        publication: Arc<Publication>,
+    },
+    /// Something was sent to this agent alone.
+    DirectMessage {
+        /// What.
+        publication: Arc<Publication>,
+    },
+    /// A page of a replay is through; the reader asks for the next with `Command::Replay`. Never on a wire.
+    ReplayPaused {
+        /// The channel.
+        channel: ChannelId,
+        /// The last `seq` that was sent.
+        after: u64,
+    },
+
+    // Replies.
+    /// The session is a member now.
+    Joined {
+        /// Where.
+        conversation: ConversationId,
+        /// Its agents, in the order they joined.
+        agents: Vec<AgentName>,
+        /// Who answers.
+        mode: Mode,
+        /// Who leads.
+        lead: AgentName,
+        /// The latest messages, oldest first.
+        messages: Vec<Arc<Message>>,
+    },
+    /// The session is no member any more.
+    Left {
+        /// Where.
+        conversation: ConversationId,
+    },
+    /// A page of a conversation.
+    History {
+        /// Which.
+        conversation: ConversationId,
+        /// Oldest first.
+        messages: Vec<Arc<Message>>,
+        /// Where the next older page begins, if there is one.
+        next_before: Option<u64>,
+        /// Whether more pages of the same reply follow.
+        more: bool,
+    },
+    /// The subscriptions that a request made.
+    Subscribed {
+        /// Each with its pattern as text.
+        subscriptions: Vec<(SubscriptionId, String)>,
+    },
+    /// The subscriptions that a request ended.
+    Unsubscribed {
+        /// Each with its pattern as text.
+        subscriptions: Vec<(SubscriptionId, String)>,
+    },
+    /// A publication is durable.
+    PublishAcknowledged {
+        /// The channel; `None` for a direct message.
+        channel: Option<ChannelId>,
+        /// The publication's id.
+        id: MessageId,
+        /// Its place.
+        seq: u64,
+        /// When the server took it.
+        at: Timestamp,
+    },
+    /// How an agent is.
+    AgentReport {
+        /// Name, state, queue, mood.
+        status: Box<AgentStatus>,
+    },
+    /// How the house is.
+    HouseReport {
+        /// Agents and counts.
+        status: Box<HouseStatus>,
+    },
+    /// A request was refused. An end.
+    Refused {
+        /// Why.
+        error: Error,
+    },
+}
+
+/// Who types.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Typist {
+    /// A person, as the client calls it.
+    User(String),
+    /// An agent at work.
+    Agent(AgentName),
+}
+
+impl Event {
+    /// Whether a request that gets this as its reply is thereby over.
+    pub fn ends_request(&self) -> bool {
+        match self {
+            Self::RunAnswered { run, .. } | Self::RunFailed { run, .. } => run.turn.is_last(),
+            Self::RunAccepted { .. } | Self::RunStarted { .. } | Self::RunStep { .. } | Self::RunDelta { .. } => false,
+            Self::History { more, .. } => !more,
+            _ => true,
+        }
+    }
+}
+
+/// What a member of a conversation, or the author of a request, wants to hear of. A small set of flags.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Interest(u8);
+
+impl Interest {
+    /// Nothing but the end.
+    pub const NOTHING: Self = Self(0);
+    /// Messages of others.
+    pub const MESSAGES: Self = Self(1);
+    /// A run was accepted or has started.
+    pub const PROGRESS: Self = Self(2);
+    /// Steps of runs.
+    pub const STEPS: Self = Self(4);
+    /// Answers piece by piece.
+    pub const DELTAS: Self = Self(8);
+    /// Ends of runs that others asked for.
+    pub const ENDS: Self = Self(16);
+    /// Typing, and handoffs.
+    pub const MANNERS: Self = Self(32);
+
+    /// Both sets together.
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether all of `other` is in the set.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// Why a session gets an event; it decides how the event is put on the wire.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum To {
+    /// It asked: this is the reply to that request, or on the way to it.
+    Requester(Token),
+    /// It is a member of the conversation, or attached to the channel.
+    Member,
+    /// It has a subscription that matches.
+    Subscriber,
+}
+
+/// How many dialects can keep their encoding in an envelope.
+pub const DIALECTS: usize = 5;
+
+/// An event on its way to any number of sessions, with a place for each dialect's encoding so that it is made once.
+#[derive(Debug)]
+pub struct Envelope {
+    /// What happened.
+    pub event: Event,
+    /// When.
+    pub at: Timestamp,
+    encoded: [[OnceLock<Option<ByteString>>; 2]; DIALECTS],
+}
+
+impl Envelope {
+    /// Seals an event that happened now.
+    pub fn new(event: Event) -> Arc<Self> {
+        Arc::new(Self { event, at: Timestamp::now(), encoded: Default::default() })
+    }
+
+    /// The encoding of dialect number `dialect` for members or subscribers, made by `encode` the first time.
+    ///
+    /// Replies carry an id of their own and are not kept.
+    pub fn encoded(&self, dialect: usize, to: To, encode: impl FnOnce() -> Option<ByteString>) -> Option<ByteString> {
+        let way = match to {
+            To::Requester(_) => return encode(),
+            To::Member => 0,
+            To::Subscriber => 1,
+        };
+        self.encoded[dialect][way].get_or_init(encode).clone()
+    }
+
+    /// About how many bytes the event takes on a wire; what a session's gate charges for it.
+    pub fn size(&self) -> usize {
+        const FRAME: usize = 256;
+        FRAME
+            + match &self.event {
+                Event::RunAccepted { question, .. } => question.text().len(),
+                Event::RunStep { step, .. } => step.content.len(),
+                Event::RunDelta { delta, .. } => delta.len(),
+                Event::RunAnswered { answer, .. } => answer.text().len(),
+                Event::MessageAdded { message } => message.text().len(),
+                Event::Published { publication } | Event::DirectMessage { publication } => {
+                    publication.content.len() + publication.metadata.as_ref().map_or(0, String::len)
+                }
+                Event::Joined { messages, .. } | Event::History { messages, .. } => {
+                    messages.iter().map(|message| FRAME + message.text().len()).sum()
+                }
+                _ => 0,
+            }
+    }
+}
+
+/// An event for one session.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// Why it gets it.
+    pub to: To,
+    /// What happened.
+    pub envelope: Arc<Envelope>,
+}
+
+/// An agent's answer, before it is written.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Answer {
+    /// What people read.
+    pub text: String,
+    /// What programs read: 002's `result`; null where there is nothing but text.
+    pub data: Value,
+}

@@ -1,0 +1,190 @@
+//! Runs: one piece of work that an agent does for somebody, and the steps it takes.
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{AgentId, AgentName, ConversationId, MessageId, RunId};
+use super::time::Timestamp;
+
+/// What was asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunKind {
+    /// A turn of a conversation.
+    Chat,
+    /// A task of document 000.
+    Task,
+    /// A command of document 002.
+    Command,
+}
+
+impl RunKind {
+    /// The kind as it stands on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Task => "task",
+            Self::Command => "command",
+        }
+    }
+}
+
+/// Where a run stands. The last four are ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunStatus {
+    /// Accepted and durable, waiting for its agent.
+    Pending,
+    /// The agent is at it.
+    Processing,
+    /// Ended with an answer.
+    Completed,
+    /// Ended with an error.
+    Failed,
+    /// Ended because somebody asked for it.
+    Cancelled,
+    /// Ended because it took too long.
+    Timeout,
+}
+
+impl RunStatus {
+    /// The status as it stands on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Processing => "processing",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Timeout => "timeout",
+        }
+    }
+}
+
+/// How urgent a request is. Ordered: `Urgent` comes first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// Ahead of everything that waits.
+    Urgent,
+    /// Ahead of what is normal.
+    High,
+    /// Where nothing is said.
+    #[default]
+    Normal,
+    /// After everything else.
+    Low,
+}
+
+impl Priority {
+    /// Every priority, most urgent first.
+    pub const ALL: [Self; 4] = [Self::Urgent, Self::High, Self::Normal, Self::Low];
+
+    /// The priority of that name, if there is one.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "urgent" => Self::Urgent,
+            "high" => Self::High,
+            "normal" => Self::Normal,
+            "low" => Self::Low,
+            _ => return None,
+        })
+    }
+}
+
+/// Which answer of a request this is, where several agents answer in turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Turn {
+    /// From 1.
+    pub index: u16,
+    /// How many agents answer.
+    pub of: u16,
+}
+
+impl Turn {
+    /// The only answer of its request.
+    pub const ONLY: Self = Self { index: 1, of: 1 };
+
+    /// Whether no other answer follows.
+    pub fn is_last(self) -> bool {
+        self.index >= self.of
+    }
+}
+
+/// A run as everybody who hears of it sees it. Fixed once the run is accepted.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Run {
+    /// Found at `GET /runs/{id}`.
+    pub id: RunId,
+    /// What was asked for.
+    pub kind: RunKind,
+    /// Who does it.
+    pub agent: AgentName,
+    /// The same agent's id.
+    pub agent_id: AgentId,
+    /// Where the request and its answer are written.
+    pub conversation: ConversationId,
+    /// The message that asked.
+    pub asked_by: MessageId,
+    /// The id that the client gave its request, if it gave one.
+    pub request_id: Option<String>,
+    /// Which of several answers this is.
+    pub turn: Turn,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+}
+
+/// What kind of step an agent took.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StepKind {
+    /// What the agent is about to do, and why. Stream `thoughts`.
+    Planning,
+    /// What it did: a tool, its arguments, what came out. Stream `actions`.
+    Action,
+    /// Its conclusion. Stream `thoughts`; 001's `FinalAnswerStep`.
+    Answer,
+}
+
+impl StepKind {
+    /// The stage as it stands in `stream_data`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Planning => "planning",
+            Self::Action => "action",
+            Self::Answer => "answer",
+        }
+    }
+}
+
+/// A use of a tool.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// The tool's name.
+    pub tool: String,
+    /// Its arguments, as JSON text.
+    pub arguments: String,
+    /// Whether the tool did what was asked.
+    pub ok: bool,
+}
+
+/// One step of a run.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Step {
+    /// What kind of step.
+    pub kind: StepKind,
+    /// What people read.
+    pub content: String,
+    /// From 0 (noise) to 1 (must be seen); filters of subscribers go by it.
+    pub importance: f32,
+    /// When it was taken.
+    pub at: Timestamp,
+    /// The tool used, for an action.
+    pub call: Option<ToolCall>,
+}
+
+impl Step {
+    /// A step without a tool, taken now.
+    pub fn now(kind: StepKind, content: impl Into<String>, importance: f32) -> Self {
+        Self { kind, content: content.into(), importance, at: Timestamp::now(), call: None }
+    }
+}

@@ -1,0 +1,1 @@
+//! The Callboard server: configuration, credentials, dialects, sockets and HTTP around the runtime of `callboard-actors`.

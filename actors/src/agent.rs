@@ -1,3 +1,174 @@
-//! Agents.
+//! Agents: each has a queue, a brain, a mood, and does one run at a time unless its file says otherwise.
+//!
+//! An agent knows the runs it is given and where to report; where the requests come from and where the answers are
+//! written is none of its business.
 
+pub mod assignment;
+pub mod card;
+pub mod mood;
 pub mod persona;
+pub mod queue;
+mod turn;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+
+use self::assignment::{Assignment, Progress, Reports};
+use self::card::AgentCard;
+use self::queue::Queue;
+use self::turn::TurnSink;
+use crate::brain::{Brain, Brief};
+use crate::directory::Colleagues;
+use crate::metrics;
+use crate::protocol::{Answer, Code, Envelope, Error, Event, Mood, Priority, Run, RunKind, TenantId, Timestamp};
+use crate::subscriptions::Subscriptions;
+
+/// What an agent is made of.
+#[derive(Clone)]
+pub struct AgentParts {
+    /// Its tenant.
+    pub tenant: TenantId,
+    /// What others see of it.
+    pub card: Arc<AgentCard>,
+    /// What makes its answers.
+    pub brain: Arc<dyn Brain>,
+    /// Who watches what of it.
+    pub subscriptions: Arc<Subscriptions>,
+    /// Its colleagues by now.
+    pub colleagues: Colleagues,
+    /// After how long a waiting run moves up one level.
+    pub aging: Duration,
+}
+
+/// An agent of one tenant.
+pub struct Agent {
+    parts: AgentParts,
+    queue: Queue<Assignment>,
+    running: usize,
+    /// Told when the agent is gone, so that whoever minds it starts another; a panic leaves no other trace.
+    _watch: DeathWatch,
+}
+
+/// Tells somebody that an actor is gone, however it went.
+pub struct DeathWatch(Option<Box<dyn FnOnce() + Send>>);
+
+impl DeathWatch {
+    /// Calls `gone` when dropped. It must not panic.
+    pub fn new(gone: impl FnOnce() + Send + 'static) -> Self {
+        Self(Some(Box::new(gone)))
+    }
+}
+
+impl Drop for DeathWatch {
+    fn drop(&mut self) {
+        if let Some(gone) = self.0.take() {
+            gone();
+        }
+    }
+}
+
+impl Agent {
+    /// An agent that has nothing to do yet.
+    pub fn new(parts: AgentParts, watch: DeathWatch) -> Self {
+        let queue = Queue::new(parts.aging);
+        Self { parts, queue, running: 0, _watch: watch }
+    }
+
+    /// Begins waiting runs while there is room for them.
+    fn pump(&mut self, ctx: &mut Context<Self>) {
+        while self.running < self.parts.card.persona.limits.concurrency.max(1) {
+            let Some(assignment) = self.queue.pop(Instant::now()) else { break };
+            if assignment.cancelled.is_cancelled() {
+                assignment.reports.end(Err(Error::new(Code::Cancelled, "The run was cancelled")));
+            } else {
+                self.begin(assignment, ctx);
+            }
+        }
+    }
+
+    fn begin(&mut self, assignment: Assignment, ctx: &mut Context<Self>) {
+        let Assignment { run, content, parameters, history, stream, cancelled, place, reports, .. } = assignment;
+        drop(place);
+        let card = &self.parts.card;
+        self.running += 1;
+        card.begin(run.kind);
+        let progress = reports.progress();
+        progress.send(Progress::Started);
+        metrics::waited(&run);
+        self.shift_mood(|mood| mood.on_message(&content, Timestamp::now()));
+        self.announce();
+
+        let stream = stream || self.parts.subscriptions.wants_tokens();
+        let brief = Brief {
+            tenant: self.parts.tenant.clone(),
+            persona: card.persona.clone(),
+            mood: card.feel(|mood| mood.current(Timestamp::now())),
+            colleagues: self.parts.colleagues.others(card.name()),
+            deadline: Instant::now() + card.persona.limits.run_time(),
+            run: run.clone(),
+            content,
+            parameters,
+            history,
+            stream,
+            cancelled,
+        };
+        let sink = Arc::new(TurnSink::new(progress, self.parts.subscriptions.clone(), stream));
+        let work = turn::take(self.parts.brain.clone(), brief, sink);
+        ctx.spawn(work.into_actor(self).map(move |result, agent, ctx| {
+            agent.end(run.kind, &run, reports, result);
+            agent.pump(ctx);
+        }));
+    }
+
+    fn end(&mut self, kind: RunKind, run: &Run, reports: Reports, result: Result<Answer, Error>) {
+        self.running -= 1;
+        self.parts.card.end(kind);
+        let now = Timestamp::now();
+        match &result {
+            Ok(_) => self.shift_mood(|mood| mood.on_success(now)),
+            Err(error) if error.code == Code::Cancelled => {}
+            Err(_) => self.shift_mood(|mood| mood.on_failure(now)),
+        }
+        log::debug!(target: "callboard::agent", "run {} of {} ended", run.id, run.agent);
+        let mood = self.parts.card.feel(|mood| mood.current(now));
+        reports.end(result.map(|answer| (answer, mood)));
+        self.announce();
+    }
+
+    fn shift_mood(&self, change: impl FnOnce(&mut mood::MoodState) -> Option<(Mood, Mood)>) {
+        let Some((previous, current)) = self.parts.card.feel(change) else { return };
+        if self.parts.subscriptions.wants_topics() {
+            let agent = self.parts.card.name().clone();
+            self.parts.subscriptions.emit(&Envelope::new(Event::MoodChanged { agent, previous, current }), None);
+        }
+    }
+
+    /// Tells subscribers how the agent is now.
+    fn announce(&self) {
+        if self.parts.subscriptions.wants_topics() {
+            let status = Box::new(self.parts.card.status());
+            self.parts.subscriptions.emit(&Envelope::new(Event::AgentChanged { status }), None);
+        }
+    }
+}
+
+impl Actor for Agent {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        // Every assignment holds a place in the queue, so the mailbox never has to take more than that.
+        ctx.set_mailbox_capacity(self.parts.card.persona.limits.queue.max(16));
+    }
+}
+
+impl Handler<Assignment> for Agent {
+    type Result = ();
+
+    fn handle(&mut self, assignment: Assignment, ctx: &mut Self::Context) {
+        let priority: Priority = assignment.priority;
+        self.queue.push(priority, assignment, Instant::now());
+        self.pump(ctx);
+    }
+}

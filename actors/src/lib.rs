@@ -1,10 +1,34 @@
 //! The runtime of Callboard: agents, conversations and channels as actix actors over one journal.
 //!
-//! It knows no HTTP and no wire format; a server, or any other program, embeds it through [`protocol`].
+//! It knows no HTTP and no wire format; a server, or any other program, embeds it through [`runtime::Runtime`].
+//!
+//! | floor | modules |
+//! |---|---|
+//! | entrance | [`runtime`] builds and drains, [`visit`] is one session's stay, [`archive`] reads the past, [`recovery`] ends what a crash left open |
+//! | actors | [`router`] brings into use, [`agent`], [`conversation`], [`channel`] do the work |
+//! | shared by them | [`tenant`], [`house`], [`directory`], [`subscriptions`], [`presence`], [`runs`], [`request`], [`outbox`] |
+//! | what agents think with | [`brain`], [`tool`], [`memory`] |
+//! | below everything | [`journal`], [`metrics`], [`protocol`] |
 
 pub mod agent;
+pub mod archive;
 pub mod brain;
+pub mod channel;
+pub mod conversation;
+pub mod directory;
+pub mod house;
 pub mod journal;
 pub mod memory;
+pub mod metrics;
+pub mod outbox;
+pub mod presence;
 pub mod protocol;
+pub mod recovery;
+pub mod request;
+pub mod router;
+pub mod runs;
+pub mod runtime;
+pub mod subscriptions;
+pub mod tenant;
 pub mod tool;
+pub mod visit;

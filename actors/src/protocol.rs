@@ -14,9 +14,9 @@ pub mod run;
 pub mod status;
 pub mod time;
 
-pub use command::{Ask, Command, Flow, Mode, Pattern, Publish, Topic};
+pub use command::{Ask, CancelTarget, Command, Flow, Mode, Pattern, Publish, Topic};
 pub use error::{Code, Error, Result};
-pub use event::{Answer, Delivery, Envelope, Event, Interest, To, Typist};
+pub use event::{Answer, Delivery, Envelope, Event, Frames, Interest, To, Typist};
 pub use id::{
     AgentId, AgentName, ChannelId, ConversationId, MessageId, RunId, SessionId, Subject, SubscriptionId, TenantId,
     Token,

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::id::{AgentName, ChannelId, ConversationId, MessageId, SubscriptionId};
+use super::id::{AgentName, ChannelId, ConversationId, MessageId, SubscriptionId, Token};
 use super::run::{Priority, RunKind};
 
 /// One request, already checked for shape; whether its names exist is for the runtime to find out.
@@ -39,6 +39,8 @@ pub enum Command {
     Open {
         /// Made on first use, then owned by the subject.
         conversation: ConversationId,
+        /// Messages after this `seq`; 0: all of them.
+        after: u64,
     },
     /// Remove a conversation and everything in it.
     Delete {
@@ -91,17 +93,59 @@ pub enum Command {
         /// What is sent.
         what: Publish,
     },
-    /// Go on with a replay that waits for its reader.
-    Replay {
+    /// Listen to a channel, or to the inbox of the principal's agent.
+    Attach {
+        /// The channel; `None`: the inbox.
+        channel: Option<ChannelId>,
+        /// Replay what came after this `seq` first. An inbox knows by itself.
+        since: Option<u64>,
+        /// Whether as a member, or for a subscription.
+        member: bool,
+    },
+    /// Listen to a channel or the inbox no longer.
+    Detach {
+        /// The channel; `None`: the inbox.
+        channel: Option<ChannelId>,
+    },
+    /// Make a channel, or describe it anew.
+    Describe {
         /// The channel.
         channel: ChannelId,
+        /// A name for people.
+        name: Option<String>,
+        /// What it is for.
+        description: Option<String>,
+    },
+    /// Remove a channel and everything in it.
+    Remove {
+        /// The channel.
+        channel: ChannelId,
+    },
+    /// Go on with a replay that waits for its reader.
+    Replay {
+        /// The channel; `None`: the inbox.
+        channel: Option<ChannelId>,
         /// Publications after this `seq`.
         after: u64,
     },
-    /// End a run before its time.
+    /// End a run, or all runs of a request, before their time.
     Cancel {
-        /// The id of a run, or the id that the client gave its request.
-        id: String,
+        /// Which.
+        target: CancelTarget,
+    },
+}
+
+/// What is to be cancelled.
+#[derive(Clone, PartialEq, Debug)]
+pub enum CancelTarget {
+    /// An id as the client gave it: of one of its own requests, or of a run.
+    Named(String),
+    /// A request of the same session that asked in this conversation.
+    Request {
+        /// Its token.
+        token: Token,
+        /// Where it asked.
+        conversation: ConversationId,
     },
 }
 

@@ -149,8 +149,8 @@ pub enum Event {
     },
     /// A page of a replay is through; the reader asks for the next with `Command::Replay`. Never on a wire.
     ReplayPaused {
-        /// The channel.
-        channel: ChannelId,
+        /// The channel; `None`: the inbox.
+        channel: Option<ChannelId>,
         /// The last `seq` that was sent.
         after: u64,
     },
@@ -182,8 +182,8 @@ pub enum Event {
         messages: Vec<Arc<Message>>,
         /// Where the next older page begins, if there is one.
         next_before: Option<u64>,
-        /// Whether more pages of the same reply follow.
-        more: bool,
+        /// Where the same reply goes on: the reader asks with `Command::Open` when it has this page.
+        resume: Option<u64>,
     },
     /// The subscriptions that a request made.
     Subscribed {
@@ -216,6 +216,15 @@ pub enum Event {
         /// Agents and counts.
         status: Box<HouseStatus>,
     },
+    /// A channel is made or described.
+    ChannelDescribed {
+        /// The channel.
+        channel: ChannelId,
+        /// Whether it is new.
+        created: bool,
+    },
+    /// The request was carried out and there is nothing to say. Never on a wire.
+    Noted,
     /// A request was refused. An end.
     Refused {
         /// Why.
@@ -224,7 +233,7 @@ pub enum Event {
 }
 
 /// Who types.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Typist {
     /// A person, as the client calls it.
     User(String),
@@ -238,7 +247,7 @@ impl Event {
         match self {
             Self::RunAnswered { run, .. } | Self::RunFailed { run, .. } => run.turn.is_last(),
             Self::RunAccepted { .. } | Self::RunStarted { .. } | Self::RunStep { .. } | Self::RunDelta { .. } => false,
-            Self::History { more, .. } => !more,
+            Self::History { resume, .. } => resume.is_none(),
             _ => true,
         }
     }
@@ -286,6 +295,29 @@ pub enum To {
     Subscriber,
 }
 
+/// What one event is on one wire: cheap to clone.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Frames {
+    /// The dialect does not say this.
+    #[default]
+    None,
+    /// One text frame.
+    One(ByteString),
+    /// Several text frames, in this order.
+    Many(Arc<[ByteString]>),
+}
+
+impl Frames {
+    /// The frames in their order.
+    pub fn as_slice(&self) -> &[ByteString] {
+        match self {
+            Self::None => &[],
+            Self::One(frame) => std::slice::from_ref(frame),
+            Self::Many(frames) => frames,
+        }
+    }
+}
+
 /// How many dialects can keep their encoding in an envelope.
 pub const DIALECTS: usize = 5;
 
@@ -296,7 +328,7 @@ pub struct Envelope {
     pub event: Event,
     /// When.
     pub at: Timestamp,
-    encoded: [[OnceLock<Option<ByteString>>; 2]; DIALECTS],
+    encoded: [[OnceLock<Frames>; 2]; DIALECTS],
 }
 
 impl Envelope {
@@ -308,7 +340,7 @@ impl Envelope {
     /// The encoding of dialect number `dialect` for members or subscribers, made by `encode` the first time.
     ///
     /// Replies carry an id of their own and are not kept.
-    pub fn encoded(&self, dialect: usize, to: To, encode: impl FnOnce() -> Option<ByteString>) -> Option<ByteString> {
+    pub fn encoded(&self, dialect: usize, to: To, encode: impl FnOnce() -> Frames) -> Frames {
         let way = match to {
             To::Requester(_) => return encode(),
             To::Member => 0,

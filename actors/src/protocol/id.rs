@@ -151,6 +151,11 @@ pub struct SessionId(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Token(pub u32);
 
+impl Token {
+    /// What the runtime itself asks for on a session's behalf: nobody waits for the reply.
+    pub const NONE: Self = Self(0);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

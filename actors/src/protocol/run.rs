@@ -125,6 +125,8 @@ pub struct Run {
     pub conversation: ConversationId,
     /// The message that asked.
     pub asked_by: MessageId,
+    /// That message's place in the conversation.
+    pub asked_at: u64,
     /// The id that the client gave its request, if it gave one.
     pub request_id: Option<String>,
     /// Which of several answers this is.

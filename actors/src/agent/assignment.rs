@@ -1,0 +1,112 @@
+//! What an agent is given to do, and what it reports back.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::card::Place;
+use crate::protocol::{Answer, Code, Error, Message, Mood, Priority, Run, Step};
+
+/// A run for an agent to do.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct Assignment {
+    /// The run.
+    pub run: Arc<Run>,
+    /// Its place in the agent's queue.
+    pub priority: Priority,
+    /// What is asked.
+    pub content: String,
+    /// Arguments that the client spelled out.
+    pub parameters: Value,
+    /// The latest messages of the conversation before the one that asks, oldest first.
+    pub history: Vec<Arc<Message>>,
+    /// Whether somebody wants the answer piece by piece.
+    pub stream: bool,
+    /// Set when the run is cancelled.
+    pub cancelled: CancellationToken,
+    /// Held until the run begins.
+    pub place: Option<Place>,
+    /// Where reports go, the last of them in any case.
+    pub reports: Reports,
+}
+
+/// What an agent reports of a run.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct Report {
+    /// The run.
+    pub run: Arc<Run>,
+    /// What there is to report.
+    pub progress: Progress,
+}
+
+/// What there is to report of a run.
+#[derive(Debug)]
+pub enum Progress {
+    /// The agent is at it.
+    Started,
+    /// It took a step.
+    Step(Step),
+    /// The next piece of the answer.
+    Delta(String),
+    /// It is over: the answer and the agent's mood, or why there is none.
+    Ended(Result<(Answer, Mood), Error>),
+}
+
+/// The way back from an agent to whoever gave it a run. Whatever happens to the agent, exactly one `Ended` goes out.
+#[derive(Debug)]
+pub struct Reports {
+    run: Arc<Run>,
+    to: Recipient<Report>,
+    ended: bool,
+}
+
+impl Reports {
+    /// The way back for `run`.
+    pub fn new(run: Arc<Run>, to: Recipient<Report>) -> Self {
+        Self { run, to, ended: false }
+    }
+
+    /// The last report.
+    pub fn end(mut self, result: Result<(Answer, Mood), Error>) {
+        self.send(Progress::Ended(result));
+        self.ended = true;
+    }
+
+    /// Another handle, for reports on the way.
+    pub(super) fn progress(&self) -> ProgressReports {
+        ProgressReports { run: self.run.clone(), to: self.to.clone() }
+    }
+
+    /// `do_send` passes a full mailbox by. That is bounded here: one `Ended` a run, and runs are bounded by the queues
+    /// of the agents. Losing one would break the promise of one ending each.
+    fn send(&self, progress: Progress) {
+        self.to.do_send(Report { run: self.run.clone(), progress });
+    }
+}
+
+impl Drop for Reports {
+    fn drop(&mut self) {
+        if !self.ended {
+            let error = Error::new(Code::AgentFailed, format!("{} was lost before it answered", self.run.agent));
+            self.send(Progress::Ended(Err(error)));
+        }
+    }
+}
+
+/// The way back for reports that come before the last.
+#[derive(Clone, Debug)]
+pub(super) struct ProgressReports {
+    run: Arc<Run>,
+    to: Recipient<Report>,
+}
+
+impl ProgressReports {
+    /// Sends a report past a full mailbox: how many there may be in a run is bounded by `turn::MAX_STEPS` and `turn::MAX_DELTAS`.
+    pub(super) fn send(&self, progress: Progress) {
+        self.to.do_send(Report { run: self.run.clone(), progress });
+    }
+}

@@ -1,0 +1,258 @@
+//! Reading what has been written, past the actors: listings, pages of history, runs that have ended. All of it blocks.
+
+use std::sync::Arc;
+
+use crate::channel;
+use crate::conversation::loading;
+use crate::conversation::record::{
+    AskRecord, FAILURES, FailureRecord, MESSAGES, MessageRecord, StateRecord, parse_run_id, run_id,
+};
+use crate::conversation::{is_visible, manners};
+use crate::journal::format::decode;
+use crate::journal::{Journal, Kind, Place, PlaceName, Position, Stream};
+use crate::protocol::{
+    AgentId, ChannelId, Code, ConversationId, Error, Message, Principal, Publication, Run, RunId, RunStatus, TenantId,
+    Timestamp, Turn,
+};
+use crate::runs::RunReport;
+
+/// A conversation in a listing.
+#[derive(Clone, Debug)]
+pub struct ConversationSummary {
+    /// Its id.
+    pub id: ConversationId,
+    /// What holds of it.
+    pub state: StateRecord,
+    /// Its messages.
+    pub messages: u64,
+    /// When the last of them was written.
+    pub updated_at: Timestamp,
+}
+
+/// A channel in a listing.
+#[derive(Clone, Debug)]
+pub struct ChannelSummary {
+    /// Its id.
+    pub id: ChannelId,
+    /// What is known of it.
+    pub state: channel::record::StateRecord,
+    /// The last `seq`.
+    pub head: u64,
+}
+
+/// Reads of one tenant's past, as one principal may see it.
+#[derive(Debug)]
+pub struct Archive<'a> {
+    journal: &'a dyn Journal,
+    principal: &'a Principal,
+}
+
+impl<'a> Archive<'a> {
+    /// The archive as `principal` may see it.
+    pub fn new(journal: &'a dyn Journal, principal: &'a Principal) -> Self {
+        Self { journal, principal }
+    }
+
+    fn tenant(&self) -> &TenantId {
+        &self.principal.tenant
+    }
+
+    fn place(&self, kind: Kind, id: &str) -> Result<Option<Place>, Error> {
+        self.journal.find(&PlaceName { tenant: self.tenant().clone(), kind, id: id.to_owned() })
+    }
+
+    /// Conversations after `after` in the order of their ids, and where the next page begins.
+    pub fn conversations(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<ConversationSummary>, Option<String>), Error> {
+        let places = self.journal.list(self.tenant(), Kind::Conversation, after, limit)?;
+        let next = (places.len() == limit).then(|| places.last().map(|(id, _)| id.clone())).flatten();
+        let mut page = Vec::with_capacity(places.len());
+        for (id, place) in places {
+            page.extend(self.summary(&ConversationId::trusted(id), place)?);
+        }
+        Ok((page, next))
+    }
+
+    /// One conversation.
+    pub fn conversation(&self, id: &ConversationId) -> Result<ConversationSummary, Error> {
+        let place = self.place(Kind::Conversation, id.as_str())?;
+        let summary = place.map(|place| self.summary(id, place)).transpose()?.flatten();
+        summary.ok_or_else(|| Error::new(Code::ConversationNotFound, format!("Conversation not found: {id}")))
+    }
+
+    fn summary(&self, id: &ConversationId, place: Place) -> Result<Option<ConversationSummary>, Error> {
+        let state = loading::state(self.journal, place)?.filter(|state| is_visible(state, self.principal));
+        let Some(state) = state else { return Ok(None) };
+        let last = loading::page(self.journal, place, id, None, 1)?;
+        let updated_at = last.last().map_or(state.created_at, |message| message.created_at);
+        let messages = last.last().map_or(0, |message| message.seq);
+        Ok(Some(ConversationSummary { id: id.clone(), state, messages, updated_at }))
+    }
+
+    /// A page of messages below `before`, oldest first, and where the next older page begins.
+    pub fn messages(
+        &self,
+        id: &ConversationId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<(Vec<Arc<Message>>, Option<u64>), Error> {
+        self.conversation(id)?;
+        let Some(place) = self.place(Kind::Conversation, id.as_str())? else { return Ok((Vec::new(), None)) };
+        let page = loading::page(self.journal, place, id, before, limit.clamp(1, manners::MAX_PAGE))?;
+        let next = page.first().map(|first| first.seq).filter(|seq| *seq > 1);
+        Ok((page, next))
+    }
+
+    /// Channels after `after` in the order of their ids, and where the next page begins.
+    pub fn channels(&self, after: Option<&str>, limit: usize) -> Result<(Vec<ChannelSummary>, Option<String>), Error> {
+        let places = self.journal.list(self.tenant(), Kind::Channel, after, limit)?;
+        let next = (places.len() == limit).then(|| places.last().map(|(id, _)| id.clone())).flatten();
+        let mut page = Vec::with_capacity(places.len());
+        for (id, place) in places {
+            let id = ChannelId::trusted(id);
+            if self.principal.may_use(&id) {
+                page.extend(self.channel_summary(id, place)?);
+            }
+        }
+        Ok((page, next))
+    }
+
+    /// One channel.
+    pub fn channel(&self, id: &ChannelId) -> Result<ChannelSummary, Error> {
+        let place = self.place(Kind::Channel, id.as_str())?;
+        let summary = place.map(|place| self.channel_summary(id.clone(), place)).transpose()?.flatten();
+        summary.ok_or_else(|| Error::new(Code::ChannelNotFound, format!("Channel not found: {id}")))
+    }
+
+    fn channel_summary(&self, id: ChannelId, place: Place) -> Result<Option<ChannelSummary>, Error> {
+        let head = self.journal.head(Stream { place, lane: channel::record::PUBLICATIONS })?;
+        Ok(channel::reading::state(self.journal, place)?.map(|state| ChannelSummary { id, state, head }))
+    }
+
+    /// Publications above `after`, oldest first, and where the next page begins.
+    pub fn publications(
+        &self,
+        id: &ChannelId,
+        after: u64,
+        limit: usize,
+    ) -> Result<(Vec<Arc<Publication>>, Option<u64>), Error> {
+        let place = self.place(Kind::Channel, id.as_str())?;
+        let place = place.ok_or_else(|| Error::new(Code::ChannelNotFound, format!("Channel not found: {id}")))?;
+        let page = channel::reading::page(self.journal, place, self.tenant(), Some(id), after, limit)?;
+        let next = (page.len() == limit).then(|| page.last().map(|last| last.seq)).flatten();
+        Ok((page, next))
+    }
+
+    /// A run that has ended.
+    pub fn run(&self, id: &RunId) -> Result<RunReport, Error> {
+        let not_found = || Error::new(Code::RunNotFound, format!("There is no run {id}"));
+        let (position, turn) = parse_run_id(id).ok_or_else(not_found)?;
+        let name = self.journal.name(position.stream.place)?;
+        let name = name.filter(|name| name.tenant == *self.tenant() && name.kind == Kind::Conversation);
+        let name = name.ok_or_else(not_found)?;
+        let state = loading::state(self.journal, position.stream.place)?;
+        state.filter(|state| is_visible(state, self.principal)).ok_or_else(not_found)?;
+        let (question, ask) = question(self.journal, position)?.ok_or_else(not_found)?;
+        let run = self.rebuild(&name, &question, &ask, position, turn).ok_or_else(not_found)?;
+        ended(self.journal, position, Arc::new(run))
+    }
+
+    fn rebuild(
+        &self,
+        name: &PlaceName,
+        question: &MessageRecord,
+        ask: &AskRecord,
+        position: Position,
+        turn: u16,
+    ) -> Option<Run> {
+        let agent = ask.agents.get(usize::from(turn).checked_sub(1)?)?.clone();
+        Some(Run {
+            id: run_id(position.stream.place, position.seq, turn),
+            kind: ask.kind,
+            agent_id: AgentId::of(self.tenant(), &agent),
+            agent,
+            conversation: ConversationId::trusted(name.id.as_str()),
+            asked_by: question.id.clone(),
+            asked_at: position.seq,
+            request_id: ask.request_id.clone(),
+            turn: Turn { index: turn, of: u16::try_from(ask.agents.len()).unwrap_or(u16::MAX) },
+            created_at: question.created_at,
+        })
+    }
+}
+
+/// The message at a position that asked for runs, and for which.
+pub(crate) fn question(journal: &dyn Journal, position: Position) -> Result<Option<(MessageRecord, AskRecord)>, Error> {
+    let records = journal.read_after(position.stream, position.seq.saturating_sub(1), 1)?;
+    let Some(record) = records.first().filter(|record| record.seq == position.seq) else { return Ok(None) };
+    let message: MessageRecord = decode(record)?;
+    let ask = message.asks.clone();
+    Ok(ask.map(|ask| (message, ask)))
+}
+
+/// How a run ended: its answer stands somewhere behind its request, or its failure in the lane of failures.
+pub(crate) fn ended(journal: &dyn Journal, asked: Position, run: Arc<Run>) -> Result<RunReport, Error> {
+    if let Some(failure) = failure(journal, asked, &run.id)? {
+        return Ok(RunReport {
+            run,
+            status: failure.status,
+            started_at: failure.started_at,
+            ended_at: Some(failure.ended_at),
+            error: Some(failure.error),
+            steps: failure.steps,
+        });
+    }
+    let Some((answer, started_at)) = answer(journal, asked, &run.id)? else {
+        let report = RunReport {
+            run,
+            status: RunStatus::Pending,
+            started_at: None,
+            ended_at: None,
+            error: None,
+            steps: Vec::new(),
+        };
+        return Ok(report);
+    };
+    let ended_at = Some(answer.created_at);
+    let steps = answer.steps().cloned().collect();
+    Ok(RunReport { run, status: RunStatus::Completed, started_at: Some(started_at), ended_at, error: None, steps })
+}
+
+/// Records looked at in one read while searching for the end of a run.
+const SEARCH: usize = 64;
+
+fn answer(journal: &dyn Journal, asked: Position, run: &RunId) -> Result<Option<(Message, Timestamp)>, Error> {
+    let mut after = asked.seq;
+    loop {
+        let records = journal.read_after(Stream { lane: MESSAGES, ..asked.stream }, after, SEARCH)?;
+        let Some(last) = records.last() else { return Ok(None) };
+        after = last.seq;
+        for record in &records {
+            let message: MessageRecord = decode(record)?;
+            if let Some(answers) = message.answers.clone().filter(|answers| answers.run == *run) {
+                let conversation = ConversationId::trusted("");
+                return Ok(Some((message.into_message(&conversation, record.seq), answers.started_at)));
+            }
+        }
+    }
+}
+
+/// Failures are in the order they happened, each with the place of its request, so the search goes back from the last
+/// and ends where only older requests can be.
+fn failure(journal: &dyn Journal, asked: Position, run: &RunId) -> Result<Option<FailureRecord>, Error> {
+    let mut before = None;
+    loop {
+        let records = journal.read_before(Stream { lane: FAILURES, ..asked.stream }, before, SEARCH)?;
+        let Some(first) = records.first() else { return Ok(None) };
+        before = Some(first.seq);
+        for record in records.iter().rev() {
+            let failure: FailureRecord = decode(record)?;
+            if failure.run == *run {
+                return Ok(Some(failure));
+            }
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Channels: durable publish/subscribe logs, one writer each. An agent's inbox is a channel that only the agent reads.
+//!
+//! A publication is appended, acknowledged to its publisher and then sent to everybody who listens, in the order of
+//! `seq`. Somebody who wants what came before reads it page by page from the journal and goes live when nothing is
+//! missing, inside one handler, so that there is neither hole nor double.
+
+pub mod known;
+mod listeners;
+mod publishing;
+pub mod reading;
+pub mod record;
+mod replaying;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+
+use self::known::Known;
+use self::listeners::Listeners;
+use self::publishing::{Committed, Write};
+use self::reading::Loaded;
+use self::record::StateRecord;
+use crate::agent::DeathWatch;
+use crate::journal::{Kind, Place, PlaceName};
+use crate::protocol::{AgentName, ChannelId, Command, Error, Event, Publication};
+use crate::request::Request;
+use crate::tenant::Tenant;
+
+/// Requests that may wait for a channel; a publisher over this is told `QUEUE_FULL`.
+const MAILBOX: usize = 4096;
+
+/// For how long a channel that went away passes on what was still on its way to it.
+const FORWARDING: Duration = Duration::from_secs(5);
+
+/// What a channel is for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Nature {
+    /// Everybody of the tenant may publish and listen.
+    Channel(ChannelId),
+    /// Direct messages to one agent.
+    Inbox(AgentName),
+}
+
+/// One channel in use.
+pub struct Channel {
+    tenant: Arc<Tenant>,
+    nature: Nature,
+    log: Log,
+    /// The latest committed publications, oldest first, without a hole up to the last.
+    recent: Recent,
+    known: Known,
+    listeners: Listeners,
+    /// What was handed to the journal and has not come back, in order.
+    writes: VecDeque<Write>,
+    used: Instant,
+    stage: Stage,
+    watch: Option<DeathWatch>,
+}
+
+/// Where the channel stands in the journal. Heads count what was handed over, committed or not.
+#[derive(Debug)]
+struct Log {
+    place: Place,
+    /// `None` until it is made.
+    state: Option<StateRecord>,
+    publications: u64,
+    states: u64,
+    broken: bool,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Stage {
+    Live,
+    /// Off the map; what still comes is passed on.
+    Retired,
+    /// Off the map; it could not be read, and what still comes is told so.
+    Unreadable(Error),
+}
+
+/// The latest publications, kept so that a reader who is nearly up to date needs no disk.
+#[derive(Debug, Default)]
+struct Recent {
+    list: VecDeque<Arc<Publication>>,
+    bytes: usize,
+}
+
+impl Recent {
+    /// At most this many, and at most this many bytes: a quarter of what a session's queue may hold, so that going
+    /// live never overflows a reader that was keeping up.
+    const COUNT: usize = 256;
+    const BYTES: usize = 256 * 1024;
+
+    fn push(&mut self, publication: Arc<Publication>) {
+        self.bytes += size(&publication);
+        self.list.push_back(publication);
+        // The last one stays however large it is: it says where the channel stands.
+        while self.list.len() > 1 && (self.list.len() > Self::COUNT || self.bytes > Self::BYTES) {
+            let Some(oldest) = self.list.pop_front() else { break };
+            self.bytes -= size(&oldest);
+        }
+    }
+}
+
+fn size(publication: &Publication) -> usize {
+    publication.content.len() + publication.metadata.as_ref().map_or(0, String::len) + 256
+}
+
+impl Channel {
+    /// The channel of that nature; it reads what the journal knows of it before it takes anything.
+    pub fn new(tenant: Arc<Tenant>, nature: Nature) -> Self {
+        let log = Log { place: tenant.house.journal.reserve(), state: None, publications: 0, states: 0, broken: false };
+        Self {
+            known: Known::new(tenant.house.settings.dedup),
+            tenant,
+            nature,
+            log,
+            recent: Recent::default(),
+            listeners: Listeners::default(),
+            writes: VecDeque::new(),
+            used: Instant::now(),
+            stage: Stage::Live,
+            watch: None,
+        }
+    }
+
+    fn name(&self) -> PlaceName {
+        let (kind, id) = match &self.nature {
+            Nature::Channel(id) => (Kind::Channel, id.to_string()),
+            Nature::Inbox(agent) => (Kind::Inbox, agent.to_string()),
+        };
+        PlaceName { tenant: self.tenant.id.clone(), kind, id }
+    }
+
+    /// The channel's id; `None` for an inbox.
+    fn id(&self) -> Option<&ChannelId> {
+        match &self.nature {
+            Nature::Channel(id) => Some(id),
+            Nature::Inbox(_) => None,
+        }
+    }
+
+    fn load(&mut self, ctx: &mut Context<Self>) {
+        let journal = self.tenant.house.journal.clone();
+        let (name, channel) = (self.name(), self.id().cloned());
+        let window = self.tenant.house.settings.dedup;
+        let read = crate::house::off_arbiter(move || reading::load(&*journal, &name, channel.as_ref(), window));
+        ctx.wait(read.into_actor(self).map(|loaded, channel, ctx| match loaded {
+            Ok(loaded) => channel.take_up(loaded),
+            Err(error) => {
+                log::error!("channel {:?} cannot be read: {error}", channel.nature);
+                channel.retire(ctx);
+                channel.stage = Stage::Unreadable(error);
+            }
+        }));
+    }
+
+    fn take_up(&mut self, loaded: Option<Loaded>) {
+        self.log.broken = false;
+        let Some(Loaded { log, recent }) = loaded else { return };
+        self.log = log;
+        self.recent = Recent::default();
+        for publication in recent {
+            self.known.remember(publication.id.clone(), publication.seq, publication.created_at);
+            self.recent.push(publication);
+        }
+    }
+
+    fn dispatch(&mut self, mut request: Request, ctx: &mut Context<Self>) -> Result<(), Error> {
+        match request.take_command() {
+            Command::Publish(publish) | Command::Direct { what: publish, .. } => self.publish(request, publish, ctx),
+            Command::Attach { since, member, .. } => self.attach(request, since, member, ctx),
+            Command::Replay { after, .. } => self.replay(request, after, ctx),
+            Command::Detach { .. } => self.detach(&request),
+            Command::Describe { name, description, .. } => self.describe(request, name, description, ctx),
+            Command::Remove { .. } => self.remove(request, ctx),
+            _ => Err(Error::internal("This request does not concern a channel")),
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.writes.is_empty() && self.listeners.is_empty()
+    }
+
+    /// Goes away: off the map first. Only when nothing is being written, so that there are never two writers.
+    fn retire(&mut self, ctx: &mut Context<Self>) {
+        self.stage = Stage::Retired;
+        self.watch = None;
+        ctx.run_later(FORWARDING, |_, ctx| ctx.stop());
+    }
+
+    fn pass_on(&self, request: Request) {
+        match &self.nature {
+            Nature::Channel(id) => self.tenant.to_channel(id, request),
+            Nature::Inbox(agent) => self.tenant.to_inbox(agent, request),
+        }
+    }
+}
+
+impl Actor for Channel {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        let (tenant, nature, own) = (self.tenant.clone(), self.nature.clone(), ctx.address().recipient());
+        self.watch = Some(DeathWatch::new(move || {
+            match &nature {
+                Nature::Channel(id) => drop(tenant.channels.remove_if(id, |_, address| *address == own)),
+                Nature::Inbox(agent) => drop(tenant.inboxes.remove_if(agent, |_, address| *address == own)),
+            };
+        }));
+        self.load(ctx);
+        let idle = self.tenant.house.settings.idle;
+        ctx.run_interval(idle / 4, move |channel, ctx| {
+            let due = channel.used.elapsed() >= idle && channel.stage == Stage::Live;
+            if due && channel.is_idle() {
+                channel.retire(ctx);
+            }
+        });
+    }
+}
+
+impl Handler<Request> for Channel {
+    type Result = ();
+
+    fn handle(&mut self, request: Request, ctx: &mut Self::Context) {
+        match &self.stage {
+            Stage::Live => {}
+            Stage::Retired => return self.pass_on(request),
+            Stage::Unreadable(error) => return request.refuse(error.clone()),
+        }
+        self.used = Instant::now();
+        let (token, outbox) = (request.token, request.outbox.clone());
+        if let Err(error) = self.dispatch(request, ctx) {
+            outbox.reply(token, Event::Refused { error });
+        }
+    }
+}
+
+impl Handler<Committed> for Channel {
+    type Result = ();
+
+    fn handle(&mut self, Committed(result): Committed, ctx: &mut Self::Context) {
+        self.committed(result, ctx);
+    }
+}

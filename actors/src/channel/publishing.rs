@@ -1,0 +1,205 @@
+//! Publishing: append, acknowledge, send to everybody who listens.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+
+use super::record::{PUBLICATIONS, PublicationRecord, STATES, StateRecord};
+use super::{Channel, Log, Nature, Recent};
+use crate::journal::format::encode;
+use crate::journal::{Batch, Entry, Position, Stream};
+use crate::protocol::{Code, Envelope, Error, Event, MessageId, Publication, Publish, Subject, Timestamp};
+use crate::request::Request;
+
+/// The journal has synced the oldest write, or says why not.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Committed(pub Result<(), Error>);
+
+/// What was handed to the journal, with who is told when it comes back.
+pub(super) enum Write {
+    /// A publication.
+    Publication { request: Request, publication: Arc<Publication> },
+    /// A publication that is a repetition of one still being written.
+    Repetition { request: Request, id: MessageId, seq: u64, at: Timestamp },
+    /// A description of the channel.
+    Description { request: Request, created: bool },
+    /// The end of the channel.
+    Removal { request: Request },
+    /// How far an inbox has been delivered.
+    Delivered,
+}
+
+impl Channel {
+    pub(super) fn publish(&mut self, request: Request, publish: Publish, ctx: &mut Context<Self>) -> Result<(), Error> {
+        let now = Timestamp::now();
+        let id = publish.id.unwrap_or_else(MessageId::random);
+        if let Some(seq) = self.known.seq_of(&id, now) {
+            // Acknowledged behind the first one, which may still be on its way to the disk.
+            self.append(Batch::new(), Write::Repetition { request, id, seq, at: now }, ctx);
+            return Ok(());
+        }
+        let record = PublicationRecord {
+            id: id.clone(),
+            agent: request.principal.agent.clone(),
+            subject: request.principal.subject.clone(),
+            kind: publish.kind,
+            content: publish.content,
+            metadata: publish.metadata,
+            reply_to: publish.reply_to,
+            created_at: now,
+        };
+        let bytes = encode(&record)?;
+        let mut batch = self.made_by(&request.principal.subject)?;
+        self.log.publications += 1;
+        let seq = self.log.publications;
+        batch.push(self.entry(PUBLICATIONS, seq, bytes));
+        self.known.remember(id, seq, now);
+        let publication = Arc::new(record.into_publication(&self.tenant.id, self.id(), seq));
+        self.append(batch, Write::Publication { request, publication }, ctx);
+        Ok(())
+    }
+
+    pub(super) fn describe(
+        &mut self,
+        request: Request,
+        name: Option<String>,
+        description: Option<String>,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), Error> {
+        let created = self.log.state.is_none();
+        let fresh = || fresh_state(&request.principal.subject);
+        let state = StateRecord { name, description, ..self.log.state.clone().unwrap_or_else(fresh) };
+        let batch = self.state_entries(state)?;
+        self.append(batch, Write::Description { request, created }, ctx);
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, request: Request, ctx: &mut Context<Self>) -> Result<(), Error> {
+        if self.log.state.is_none() {
+            return Err(Error::new(Code::ChannelNotFound, "There is no such channel"));
+        }
+        let place = self.tenant.house.journal.reserve();
+        let fresh = Log { place, state: None, publications: 0, states: 0, broken: self.log.broken };
+        let old = std::mem::replace(&mut self.log, fresh);
+        self.append(vec![Entry::Delete { place: old.place }], Write::Removal { request }, ctx);
+        Ok(())
+    }
+
+    /// Notes how far an inbox has been delivered. What is lost of this in a crash is delivered again.
+    pub(super) fn note_delivered(&mut self, seq: u64, ctx: &mut Context<Self>) {
+        let Some(state) = self.log.state.clone().filter(|state| state.delivered < seq) else { return };
+        if matches!(self.nature, Nature::Channel(_)) {
+            return;
+        }
+        if let Ok(batch) = self.state_entries(StateRecord { delivered: seq, ..state }) {
+            self.append(batch, Write::Delivered, ctx);
+        }
+    }
+
+    /// The entries that make the channel, if it has not been made.
+    fn made_by(&mut self, subject: &Subject) -> Result<Batch, Error> {
+        if self.log.state.is_some() { Ok(Batch::new()) } else { self.state_entries(fresh_state(subject)) }
+    }
+
+    fn state_entries(&mut self, state: StateRecord) -> Result<Batch, Error> {
+        let mut batch = Batch::new();
+        if self.log.state.is_none() {
+            batch.push(Entry::Create { place: self.log.place, name: self.name() });
+        }
+        let bytes = encode(&state)?;
+        self.log.states += 1;
+        batch.push(self.entry(STATES, self.log.states, bytes));
+        self.log.state = Some(state);
+        Ok(batch)
+    }
+
+    fn entry(&self, lane: u8, seq: u64, bytes: Vec<u8>) -> Entry {
+        let at = Position { stream: Stream { place: self.log.place, lane }, seq };
+        Entry::Append { at, bytes, opens: false, closes: Vec::new() }
+    }
+
+    fn append(&mut self, batch: Batch, write: Write, ctx: &mut Context<Self>) {
+        self.writes.push_back(write);
+        if self.log.broken {
+            // Behind those that failed already, so that the order of the ends is the order of the writes.
+            ctx.notify(Committed(Err(Error::new(
+                Code::StoreUnavailable,
+                "The store does not take writes at the moment",
+            ))));
+            return;
+        }
+        let own = ctx.address();
+        // Past a full mailbox: there is one of these for each write, and writes are bounded by the journal's queue.
+        self.tenant.house.journal.append(batch, Box::new(move |result| own.do_send(Committed(result))));
+    }
+
+    pub(super) fn committed(&mut self, result: Result<(), Error>, ctx: &mut Context<Self>) {
+        let Some(write) = self.writes.pop_front() else { return };
+        match result {
+            Ok(()) => self.written(write, ctx),
+            Err(error) => self.unwritten(write, error),
+        }
+        if self.log.broken && self.writes.is_empty() {
+            self.load(ctx);
+        }
+    }
+
+    fn written(&mut self, write: Write, ctx: &mut Context<Self>) {
+        match write {
+            Write::Publication { request, publication } => {
+                request.reply(self.acknowledgement(publication.id.clone(), publication.seq, publication.created_at));
+                self.recent.push(publication.clone());
+                let (seq, read) = (publication.seq, self.listeners.any_live());
+                self.listeners.deliver(&self.sealed(publication));
+                if read {
+                    self.note_delivered(seq, ctx);
+                }
+            }
+            Write::Repetition { request, id, seq, at } => request.reply(self.acknowledgement(id, seq, at)),
+            Write::Description { request, created } => {
+                if let Some(channel) = self.id().cloned() {
+                    request.reply(Event::ChannelDescribed { channel, created });
+                }
+            }
+            Write::Removal { request } => {
+                self.recent = Recent::default();
+                self.known = super::Known::new(self.tenant.house.settings.dedup);
+                request.reply(Event::Noted);
+            }
+            Write::Delivered => {}
+        }
+    }
+
+    /// What could not be written has not happened: whoever waits for it is told so, and nobody else hears of it.
+    fn unwritten(&mut self, write: Write, error: Error) {
+        self.log.broken = true;
+        match write {
+            Write::Publication { request, publication } => {
+                self.known.take_back(&publication.id);
+                request.refuse(error);
+            }
+            Write::Repetition { request, .. } | Write::Description { request, .. } | Write::Removal { request } => {
+                request.refuse(error);
+            }
+            Write::Delivered => {}
+        }
+    }
+
+    fn acknowledgement(&self, id: MessageId, seq: u64, at: Timestamp) -> Event {
+        Event::PublishAcknowledged { channel: self.id().cloned(), id, seq, at }
+    }
+
+    /// A publication on its way to those who listen.
+    pub(super) fn sealed(&self, publication: Arc<Publication>) -> Arc<Envelope> {
+        Envelope::new(match self.nature {
+            Nature::Channel(_) => Event::Published { publication },
+            Nature::Inbox(_) => Event::DirectMessage { publication },
+        })
+    }
+}
+
+fn fresh_state(subject: &Subject) -> StateRecord {
+    let created_at = Timestamp::now();
+    StateRecord { name: None, description: None, created_by: subject.clone(), created_at, delivered: 0 }
+}

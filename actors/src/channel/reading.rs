@@ -1,0 +1,107 @@
+//! What the journal knows of a channel.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::known::MAX_KNOWN;
+use super::record::{PUBLICATIONS, PublicationRecord, STATES, StateRecord};
+use super::{Log, size};
+use crate::journal::format::decode;
+use crate::journal::{Journal, Place, PlaceName, Record, Stream};
+use crate::protocol::{ChannelId, Error, Publication, TenantId, Timestamp};
+
+/// Publications read at a time.
+const PAGE: usize = 256;
+
+/// Bytes of publications read at a time, unless one alone is larger: a quarter of what a session's queue may hold.
+const PAGE_BYTES: usize = 256 * 1024;
+
+/// What the journal knows of a channel.
+pub(super) struct Loaded {
+    pub log: Log,
+    /// At least those within the window, oldest first, up to the last.
+    pub recent: Vec<Arc<Publication>>,
+}
+
+/// Reads a channel; `None` if it has never been made. Blocks.
+pub(super) fn load(
+    journal: &dyn Journal,
+    name: &PlaceName,
+    channel: Option<&ChannelId>,
+    window: Duration,
+) -> Result<Option<Loaded>, Error> {
+    let Some(place) = journal.find(name)? else { return Ok(None) };
+    let stream = |lane| Stream { place, lane };
+    let log = Log {
+        place,
+        state: state(journal, place)?,
+        publications: journal.head(stream(PUBLICATIONS))?,
+        states: journal.head(stream(STATES))?,
+        broken: false,
+    };
+    let window = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
+    let (now, mut pages, mut count, mut before) = (Timestamp::now(), Vec::new(), 0, None);
+    loop {
+        let records = journal.read_before(stream(PUBLICATIONS), before, PAGE)?;
+        let page = publications(&records, &name.tenant, channel)?;
+        let Some(first) = page.first() else { break };
+        let enough = first.seq == 1 || now.since(first.created_at) > window;
+        before = Some(first.seq);
+        count += page.len();
+        pages.push(page);
+        if enough || count >= MAX_KNOWN {
+            break;
+        }
+    }
+    pages.reverse();
+    Ok(Some(Loaded { log, recent: pages.concat() }))
+}
+
+/// What is known of a channel. Blocks.
+pub fn state(journal: &dyn Journal, place: Place) -> Result<Option<StateRecord>, Error> {
+    let records = journal.read_before(Stream { place, lane: STATES }, None, 1)?;
+    records.last().map(decode).transpose()
+}
+
+/// Publications with a `seq` above `after`, oldest first. Blocks.
+pub fn page(
+    journal: &dyn Journal,
+    place: Place,
+    tenant: &TenantId,
+    channel: Option<&ChannelId>,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<Arc<Publication>>, Error> {
+    publications(&journal.read_after(Stream { place, lane: PUBLICATIONS }, after, limit)?, tenant, channel)
+}
+
+/// As much as a reader may be sent at once: a page that is bounded in bytes as well.
+pub(super) fn replay_page(
+    journal: &dyn Journal,
+    place: Place,
+    tenant: &TenantId,
+    channel: Option<&ChannelId>,
+    after: u64,
+) -> Result<Vec<Arc<Publication>>, Error> {
+    let mut page = page(journal, place, tenant, channel, after, PAGE)?;
+    let mut bytes = 0;
+    let fits = page.iter().take_while(|publication| {
+        bytes += size(publication);
+        bytes <= PAGE_BYTES
+    });
+    let fits = fits.count().max(1);
+    page.truncate(fits);
+    Ok(page)
+}
+
+fn publications(
+    records: &[Record],
+    tenant: &TenantId,
+    channel: Option<&ChannelId>,
+) -> Result<Vec<Arc<Publication>>, Error> {
+    let publication = |record: &Record| {
+        let publication: PublicationRecord = decode(record)?;
+        Ok(Arc::new(publication.into_publication(tenant, channel, record.seq)))
+    };
+    records.iter().map(publication).collect()
+}

@@ -1,0 +1,307 @@
+//! Minding runs: starting them in turn, passing on what agents report, ending each exactly once.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+
+use super::Conversation;
+use super::inquiry::{Ahead, Inquiry, OpenRun};
+use super::record::{AnswerRecord, FailureRecord, MESSAGES, MessageRecord};
+use super::writing::Write;
+use crate::agent::assignment::{Assignment, Progress, Report, Reports};
+use crate::journal::Entry;
+use crate::metrics;
+use crate::protocol::{
+    Answer, CancelTarget, Code, Envelope, Error, Event, Interest, Message, MessageId, Mood, Part, Role, Run, RunStatus,
+    Step, Timestamp, Typist,
+};
+use crate::request::Request;
+use crate::runs::{LiveRun, RunProgress};
+
+/// What agents are told of the past: enough for a few exchanges, little enough to copy for each run.
+const HISTORY: usize = 20;
+
+impl Conversation {
+    /// The question is synced: tell of it and begin.
+    pub(super) fn accepted(&mut self, asked_at: u64, ctx: &mut Context<Self>) {
+        let Some(inquiry) = self.inquiries.get_mut(&asked_at) else { return };
+        inquiry.durable = true;
+        let (question, session) = (inquiry.question.clone(), inquiry.asker.session());
+        let run = inquiry.ahead.front().map(|ahead| ahead.live.run.clone());
+        let serial = inquiry.serial;
+        self.added(&question, Some(session));
+        if let Some(run) = run {
+            self.progress(asked_at, Interest::PROGRESS, || Event::RunAccepted { run, question });
+        }
+        if serial {
+            self.serial.push_back(asked_at);
+        }
+        if !serial || self.serial.front() == Some(&asked_at) {
+            self.begin_next(asked_at, ctx);
+        }
+    }
+
+    /// Gives the next agent of an inquiry its run.
+    fn begin_next(&mut self, asked_at: u64, ctx: &mut Context<Self>) {
+        let Some(inquiry) = self.inquiries.get_mut(&asked_at) else { return };
+        let Some(Ahead { agent, place, live }) = inquiry.ahead.pop_front() else { return };
+        let open = OpenRun { live: live.clone(), deltas: 0, cancel: Default::default(), ending: false };
+        let cancelled = open.cancel.clone();
+        inquiry.current = Some(open);
+        if inquiry.cancelled {
+            return self.fail(asked_at, cancelled_error(), ctx);
+        }
+        let others = self.recent.iter().filter(|message| message.seq != asked_at);
+        let skip = self.recent.len().saturating_sub(HISTORY + 1);
+        let assignment = Assignment {
+            run: live.run.clone(),
+            priority: inquiry.priority,
+            content: inquiry.content.clone(),
+            parameters: inquiry.parameters.clone(),
+            history: others.skip(skip).cloned().collect(),
+            stream: inquiry.stream || self.members.want(Interest::DELTAS, None),
+            cancelled,
+            place: Some(place),
+            reports: Reports::new(live.run.clone(), ctx.address().recipient()),
+        };
+        // Dropped when it cannot be taken, an assignment reports its end by itself.
+        if agent.assign.try_send(assignment).is_err() {
+            log::warn!("agent {} did not take {}", live.run.agent, live.run.id);
+        }
+    }
+
+    /// Passes on what an agent reports; what it reports after the end of its run is stale.
+    pub(super) fn report(&mut self, report: Report, ctx: &mut Context<Self>) {
+        let Report { run, progress } = report;
+        let asked_at = run.asked_at;
+        let Some(open) = self.inquiries.get_mut(&asked_at).and_then(|inquiry| inquiry.current.as_mut()) else { return };
+        if open.ending || open.live.run.id != run.id {
+            return;
+        }
+        match progress {
+            Progress::Started => {
+                open.live.start(Timestamp::now());
+                self.show_typing(&run, true);
+                self.progress(asked_at, Interest::PROGRESS, || Event::RunStarted { run });
+            }
+            Progress::Step(step) => {
+                open.live.step(step.clone());
+                self.stepped(run, step);
+            }
+            Progress::Delta(delta) => {
+                let index = open.deltas;
+                open.deltas += 1;
+                self.progress(asked_at, Interest::DELTAS, || Event::RunDelta { run, index, delta });
+            }
+            Progress::Ended(Ok((answer, mood))) => {
+                if let Err(error) = self.answer(&run, answer, mood, ctx) {
+                    self.fail(asked_at, error, ctx);
+                }
+            }
+            Progress::Ended(Err(error)) => self.fail(asked_at, error, ctx),
+        }
+    }
+
+    fn stepped(&mut self, run: Arc<Run>, step: Step) {
+        self.progress(run.asked_at, Interest::STEPS, || Event::RunStep { run: run.clone(), step });
+    }
+
+    /// Tells of a run that is not over: the asker and the members that want to hear of it, and subscribers.
+    fn progress(&mut self, asked_at: u64, what: Interest, event: impl FnOnce() -> Event) {
+        let Some(inquiry) = self.inquiries.get_mut(&asked_at) else { return };
+        let session = inquiry.asker.session();
+        let asked = inquiry.asker.interest.has(what);
+        let watches = &self.tenant.subscriptions;
+        let watched = watches.wants_topics() && what.has(Interest::PROGRESS)
+            || watches.wants_flows() && (what.has(Interest::STEPS) || what.has(Interest::DELTAS));
+        if !asked && !watched && !self.members.want(what, Some(session)) {
+            return;
+        }
+        let envelope = Envelope::new(event());
+        if asked {
+            inquiry.asker.tell(&envelope);
+        }
+        self.members.deliver(what, Some(session), &envelope);
+        if watched {
+            self.emit(&envelope);
+        }
+    }
+
+    /// Writes an answer down.
+    fn answer(&mut self, run: &Arc<Run>, answer: Answer, mood: Mood, ctx: &mut Context<Self>) -> Result<(), Error> {
+        let Some(open) = self.inquiries.get_mut(&run.asked_at).and_then(|inquiry| inquiry.current.as_mut()) else {
+            return Ok(());
+        };
+        let RunProgress { started_at, steps } = open.live.progress();
+        let mut parts: Vec<Part> = steps.into_iter().map(Part::Step).collect();
+        parts.push(Part::Text(answer.text));
+        if !answer.data.is_null() {
+            parts.push(Part::Data(answer.data.to_string()));
+        }
+        let record = MessageRecord {
+            id: MessageId::random(),
+            role: Role::Assistant,
+            agent: Some(run.agent.clone()),
+            parts,
+            created_at: Timestamp::now(),
+            asks: None,
+            answers: Some(AnswerRecord { run: run.id.clone(), started_at: started_at.unwrap_or(run.created_at) }),
+        };
+        open.ending = true;
+        let (mut entry, message) = self.message_entry(record)?;
+        if let (true, Entry::Append { closes, .. }) = (run.turn.is_last(), &mut entry) {
+            closes.push(self.position(MESSAGES, run.asked_at));
+        }
+        self.append(vec![entry], Write::Answer { asked_at: run.asked_at, message, mood }, ctx);
+        Ok(())
+    }
+
+    /// The answer is synced: tell of it, and go on with the next turn.
+    pub(super) fn answered(&mut self, asked_at: u64, message: Arc<Message>, mood: Mood, ctx: &mut Context<Self>) {
+        let Some(inquiry) = self.inquiries.get_mut(&asked_at) else { return };
+        let Some(open) = inquiry.current.take() else { return };
+        let run = open.live.run.clone();
+        let session = inquiry.asker.session();
+        let duration_ms = message.created_at.since(run.created_at);
+        self.run_over(&open.live, RunStatus::Completed, duration_ms);
+        self.added(&message, Some(session));
+        self.tell_end(asked_at, Event::RunAnswered { run, answer: message, mood, duration_ms });
+        self.go_on(asked_at, ctx);
+    }
+
+    /// Writes down that the current run of an inquiry ends without an answer, and has its agent stop.
+    pub(super) fn fail(&mut self, asked_at: u64, error: Error, ctx: &mut Context<Self>) {
+        let Some(open) = self.inquiries.get_mut(&asked_at).and_then(|inquiry| inquiry.current.as_mut()) else { return };
+        open.ending = true;
+        open.cancel.cancel();
+        let live = open.live.clone();
+        let RunProgress { started_at, steps } = live.take();
+        let status = match error.code {
+            Code::Cancelled => RunStatus::Cancelled,
+            Code::Timeout => RunStatus::Timeout,
+            _ => RunStatus::Failed,
+        };
+        let run = live.run.id.clone();
+        let failure = FailureRecord { run, asked_at, status, error, steps, started_at, ended_at: Timestamp::now() };
+        match self.failure_entry(&failure, live.run.turn.is_last()) {
+            Ok(entry) => {
+                let write = Write::Failure { asked_at, live, failure: Box::new(failure) };
+                self.append(vec![entry], write, ctx);
+            }
+            Err(error) => log::error!("run {}: {error}", live.run.id),
+        }
+    }
+
+    /// The failure is synced: tell of it, and go on with the next turn.
+    pub(super) fn failed(
+        &mut self,
+        asked_at: u64,
+        live: &Arc<LiveRun>,
+        failure: FailureRecord,
+        ctx: &mut Context<Self>,
+    ) {
+        if let Some(inquiry) = self.inquiries.get_mut(&asked_at) {
+            inquiry.current = None;
+        }
+        let run = live.run.clone();
+        let duration_ms = failure.ended_at.since(run.created_at);
+        self.run_over(live, failure.status, duration_ms);
+        let FailureRecord { status, error, .. } = failure;
+        self.tell_end(asked_at, Event::RunFailed { run, status, error, duration_ms });
+        self.go_on(asked_at, ctx);
+    }
+
+    fn run_over(&mut self, live: &Arc<LiveRun>, status: RunStatus, duration_ms: u64) {
+        if self.tenant.runs.remove(&live.run.id).is_some() {
+            self.tenant.house.run_closed();
+        }
+        metrics::ended(&live.run, status, duration_ms);
+        if live.progress().started_at.is_some() {
+            self.show_typing(&live.run, false);
+        }
+    }
+
+    /// Tells the asker, the members and the subscribers that a run is over.
+    fn tell_end(&mut self, asked_at: u64, event: Event) {
+        let envelope = Envelope::new(event);
+        let session = self.inquiries.get_mut(&asked_at).map(|inquiry| {
+            inquiry.asker.tell(&envelope);
+            inquiry.asker.session()
+        });
+        self.members.deliver(Interest::ENDS, session, &envelope);
+        self.emit(&envelope);
+    }
+
+    /// Begins the next turn of an inquiry, or closes it and begins the next serial one.
+    fn go_on(&mut self, asked_at: u64, ctx: &mut Context<Self>) {
+        let more = self.inquiries.get(&asked_at).is_some_and(|inquiry| !inquiry.ahead.is_empty());
+        if more {
+            return self.begin_next(asked_at, ctx);
+        }
+        self.close(asked_at, ctx);
+    }
+
+    /// Takes an inquiry off the books, and begins the next one if that waited for it.
+    pub(super) fn close(&mut self, asked_at: u64, ctx: &mut Context<Self>) -> Option<Inquiry> {
+        let inquiry = self.inquiries.remove(&asked_at)?;
+        if let Some(open) = &inquiry.current {
+            open.cancel.cancel();
+        }
+        for live in inquiry.runs() {
+            if self.tenant.runs.remove(&live.run.id).is_some() {
+                self.tenant.house.run_closed();
+            }
+        }
+        let was_first = self.serial.front() == Some(&asked_at);
+        self.serial.retain(|waiting| *waiting != asked_at);
+        if let (true, Some(next)) = (was_first, self.serial.front().copied()) {
+            self.begin_next(next, ctx);
+        }
+        Some(inquiry)
+    }
+
+    pub(super) fn cancel(
+        &mut self,
+        request: &Request,
+        target: &CancelTarget,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), Error> {
+        self.visible(&request.principal)?;
+        let of = |inquiry: &Inquiry| match target {
+            CancelTarget::Request { token, .. } => {
+                inquiry.asker.session() == request.outbox.session && inquiry.asker.token == *token
+            }
+            CancelTarget::Named(id) => inquiry.runs().any(|live| live.run.id.as_str() == id),
+        };
+        let found = self.inquiries.iter_mut().find(|(_, inquiry)| of(inquiry));
+        let Some((&asked_at, inquiry)) = found else {
+            return Err(Error::new(Code::RunNotFound, "There is no such run, or it has ended"));
+        };
+        inquiry.cancelled = true;
+        let started = inquiry.current.as_ref().is_some_and(|open| !open.ending);
+        let waiting = inquiry.durable && inquiry.current.is_none();
+        request.reply(Event::Noted);
+        if started {
+            self.fail(asked_at, cancelled_error(), ctx);
+        } else if waiting {
+            // It waits for its turn among the serial ones; nothing is lost by ending it out of turn.
+            self.serial.retain(|waiting| *waiting != asked_at);
+            self.begin_next(asked_at, ctx);
+        }
+        Ok(())
+    }
+
+    /// Shows the members and subscribers that an agent is at work here, or no longer.
+    fn show_typing(&mut self, run: &Run, typing: bool) {
+        if self.members.want(Interest::MANNERS, None) || self.tenant.subscriptions.wants_topics() {
+            let who = Typist::Agent(run.agent.clone());
+            let envelope = Envelope::new(Event::Typing { conversation: self.id.clone(), who, typing });
+            self.members.deliver(Interest::MANNERS, None, &envelope);
+            self.emit(&envelope);
+        }
+    }
+}
+
+fn cancelled_error() -> Error {
+    Error::new(Code::Cancelled, "The run was cancelled")
+}

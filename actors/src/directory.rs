@@ -1,0 +1,118 @@
+//! The agents of a tenant, by name and by id.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use actix::prelude::*;
+
+use crate::agent::assignment::Assignment;
+use crate::agent::card::AgentCard;
+use crate::protocol::{AgentName, Code, Error};
+
+/// How to reach an agent, and what may be seen of it.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// What may be seen of it.
+    pub card: Arc<AgentCard>,
+    /// Where runs for it go.
+    pub assign: Recipient<Assignment>,
+}
+
+/// The agents of a tenant in the order they are shown: those of the configuration first, then those that joined.
+#[derive(Debug, Default)]
+pub struct Directory {
+    listings: RwLock<Arc<Vec<Listing>>>,
+}
+
+impl Directory {
+    /// Adds an agent, or replaces the one of the same name.
+    pub fn put(&self, listing: Listing) {
+        let mut listings = self.listings.write().unwrap_or_else(PoisonError::into_inner);
+        let list = Arc::make_mut(&mut listings);
+        match list.iter_mut().find(|known| known.card.name() == listing.card.name()) {
+            Some(known) => *known = listing,
+            None => list.push(listing),
+        }
+    }
+
+    /// Removes an agent that has left.
+    pub fn remove(&self, name: &AgentName) {
+        let mut listings = self.listings.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut listings).retain(|known| known.card.name() != name);
+    }
+
+    /// All agents.
+    pub fn all(&self) -> Arc<Vec<Listing>> {
+        self.listings.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The agent of that name or id, if there is one.
+    pub fn find(&self, name_or_id: &str) -> Option<Listing> {
+        let all = self.all();
+        let named = all.iter().find(|listing| listing.card.name().as_str() == name_or_id);
+        let found = named.or_else(|| {
+            let id = uuid::Uuid::parse_str(name_or_id).ok()?.to_string();
+            all.iter().find(|listing| listing.card.id.to_string() == id)
+        });
+        found.cloned()
+    }
+
+    /// The agent of that name or id, or an error that lists those there are.
+    pub fn get(&self, name_or_id: &str) -> Result<Listing, Error> {
+        self.find(name_or_id).ok_or_else(|| {
+            let available: Vec<AgentName> = self.all().iter().map(|listing| listing.card.name().clone()).collect();
+            let names = available.iter().map(AgentName::as_str).collect::<Vec<_>>().join(", ");
+            let mut error = Error::new(Code::AgentNotFound, format!("Agent not found: {name_or_id}"))
+                .with_details(format!("Available agents: {names}"));
+            error.available_agents = available;
+            error
+        })
+    }
+
+    /// The agent that speaks where nobody else is asked for: the first of the configuration.
+    pub fn lead(&self) -> Result<AgentName, Error> {
+        let all = self.all();
+        let first = all.first().map(|listing| listing.card.name().clone());
+        first.ok_or_else(|| Error::new(Code::AgentNotFound, "This tenant has no agents"))
+    }
+
+    /// Which of `names` fits a text best by its specialities; ties go to `lead`.
+    pub fn best(&self, names: &[AgentName], text: &str, lead: &AgentName) -> AgentName {
+        let words: Vec<String> = text.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase).collect();
+        let score = |name: &AgentName| {
+            let listing = self.find(name.as_str());
+            listing.map_or(0, |listing| fit(&listing.card.persona.specialities, &words))
+        };
+        let mut best = (score(lead), lead);
+        for name in names {
+            let candidate = score(name);
+            if candidate > best.0 {
+                best = (candidate, name);
+            }
+        }
+        best.1.clone()
+    }
+}
+
+/// How many of the words, in whatever form, belong to the specialities.
+fn fit(specialities: &[String], words: &[String]) -> usize {
+    let alike = |speciality: &str, word: &str| {
+        let (shorter, longer) = if speciality.len() < word.len() { (speciality, word) } else { (word, speciality) };
+        shorter.len() >= 4 && longer.starts_with(shorter) || shorter == longer
+    };
+    let parts = specialities.iter().flat_map(|speciality| speciality.split_whitespace()).map(str::to_lowercase);
+    let parts: Vec<String> = parts.collect();
+    words.iter().filter(|word| !word.is_empty() && parts.iter().any(|part| alike(part, word))).count()
+}
+
+/// An agent's view of the others.
+#[derive(Clone, Debug)]
+pub struct Colleagues(pub Arc<Directory>);
+
+impl Colleagues {
+    /// The other agents with their specialities.
+    pub fn others(&self, own: &AgentName) -> Arc<[(AgentName, Vec<String>)]> {
+        let all = self.0.all();
+        let others = all.iter().filter(|listing| listing.card.name() != own);
+        others.map(|listing| (listing.card.name().clone(), listing.card.persona.specialities.clone())).collect()
+    }
+}

@@ -1,0 +1,154 @@
+//! JSON shapes that several dialects and the HTTP resources share.
+
+use bytestring::ByteString;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use callboard_actors::protocol::{AgentStatus, Error, Frames, Message, Publication, Timestamp};
+
+/// One text frame of anything that can be written as JSON.
+pub fn frame(value: &impl Serialize) -> Frames {
+    Frames::One(text(value))
+}
+
+/// The JSON text of anything that can be written as JSON.
+pub fn text(value: &impl Serialize) -> ByteString {
+    // What is written here has text keys and finite numbers; should it ever not, the client sees an empty object.
+    serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned()).into()
+}
+
+/// A moment as RFC 3339 in UTC with milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Rfc3339(pub Timestamp);
+
+impl Serialize for Rfc3339 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// A message of a conversation.
+#[derive(Debug, Serialize)]
+pub struct MessageView<'a> {
+    id: &'a str,
+    seq: u64,
+    role: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<&'a str>,
+    content: std::borrow::Cow<'a, str>,
+    created_at: Rfc3339,
+}
+
+impl<'a> MessageView<'a> {
+    /// The view of a message.
+    pub fn of(message: &'a Message) -> Self {
+        Self {
+            id: message.id.as_str(),
+            seq: message.seq,
+            role: message.role.as_str(),
+            agent: message.agent.as_ref().map(|agent| agent.as_str()),
+            content: message.text(),
+            created_at: Rfc3339(message.created_at),
+        }
+    }
+
+    /// The views of several messages.
+    pub fn all(messages: &'a [std::sync::Arc<Message>]) -> Vec<Self> {
+        messages.iter().map(|message| Self::of(message)).collect()
+    }
+}
+
+/// A publication as document 003 has it, with `seq`.
+#[derive(Debug, Serialize)]
+pub struct PublicationView<'a> {
+    id: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    content: &'a RawValue,
+    tenant_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel_id: Option<&'a str>,
+    timestamp: Rfc3339,
+    seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_to: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<&'a RawValue>,
+}
+
+impl<'a> PublicationView<'a> {
+    /// The view of a publication.
+    pub fn of(publication: &'a Publication) -> Self {
+        Self {
+            id: publication.id.as_str(),
+            kind: &publication.kind,
+            content: raw(&publication.content),
+            tenant_id: publication.tenant.as_str(),
+            agent_id: publication.agent.as_ref().map(|agent| agent.as_str()),
+            channel_id: publication.channel.as_ref().map(|channel| channel.as_str()),
+            timestamp: Rfc3339(publication.created_at),
+            seq: publication.seq,
+            reply_to: publication.reply_to.as_ref().map(|id| id.as_str()),
+            metadata: publication.metadata.as_deref().map(raw),
+        }
+    }
+}
+
+/// JSON text that was checked when it entered.
+fn raw(text: &str) -> &RawValue {
+    serde_json::from_str(text).unwrap_or(RawValue::NULL)
+}
+
+/// How an agent is, as document 002 has it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentStatusView<'a> {
+    agent_id: &'a str,
+    status: &'static str,
+    current_task: Option<&'a str>,
+    queue_length: usize,
+    uptime: u64,
+    emotion: &'static str,
+}
+
+impl<'a> AgentStatusView<'a> {
+    /// The view of a status.
+    pub fn of(status: &'a AgentStatus) -> Self {
+        Self {
+            agent_id: status.name.as_str(),
+            status: status.state.as_str(),
+            current_task: status.current_task.as_deref(),
+            queue_length: status.queue_length,
+            uptime: status.uptime_ms,
+            emotion: status.mood.emotion.as_str(),
+        }
+    }
+}
+
+/// An error as document 002 has it, with what its code carries besides.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorView<'a> {
+    code: &'static str,
+    message: &'a str,
+    details: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    available_agents: Vec<&'a str>,
+}
+
+impl<'a> ErrorView<'a> {
+    /// The view of an error.
+    pub fn of(error: &'a Error) -> Self {
+        Self {
+            code: error.code.as_str(),
+            message: &error.message,
+            details: &error.details,
+            retry_after: error.retry_after,
+            available_agents: error.available_agents.iter().map(|agent| agent.as_str()).collect(),
+        }
+    }
+}

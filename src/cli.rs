@@ -84,7 +84,7 @@ fn said(usage: &clap::Error) -> ExitCode {
     ExitCode::from(if usage.use_stderr() { 2 } else { 0 })
 }
 
-/// Writes lines to standard output, whole or not at all as far as the pipe goes.
+/// Writes lines to standard output; a pipe that is closed is an error, not a panic.
 fn print(lines: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{lines}")?;

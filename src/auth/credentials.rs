@@ -70,10 +70,8 @@ mod tests {
 
     use super::*;
 
-    fn found(presented: &Presented) -> (Option<&str>, Option<&str>) {
-        let text =
-            |secret: &'_ Option<SecretString>| secret.as_ref().map(|s| s.expose_secret().to_owned().leak() as &str);
-        (text(&presented.key), text(&presented.token))
+    fn text(secret: Option<&SecretString>) -> Option<&str> {
+        secret.map(ExposeSecret::expose_secret)
     }
 
     #[test]
@@ -98,7 +96,8 @@ mod tests {
             ("token=%FF%00%", None, None, (None, Some("\u{fffd}\0%"))),
         ] {
             let presented = Presented::read(query, authorization, subprotocols);
-            assert_eq!(found(&presented), expected, "{query:?} {authorization:?} {subprotocols:?}");
+            let found = (text(presented.key.as_ref()), text(presented.token.as_ref()));
+            assert_eq!(found, expected, "{query:?} {authorization:?} {subprotocols:?}");
         }
     }
 

@@ -1,13 +1,13 @@
 //! Tokens: signed claims in, a [`Principal`] out.
 //!
 //! The server's own tokens are HS256 with its secret. Tokens of another issuer are RS256, ES256 or EdDSA with a key of
-//! its JWKS file. Which of the two comes first, from the header, only chooses the key; each key takes one algorithm.
+//! its JWKS file. What the header says only chooses the key; each key is used with one algorithm.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use callboard_actors::protocol::{
-    AgentName, ChannelId, Principal, Result as ProtocolResult, Scope, Subject, TenantId, Timestamp,
+    AgentName, ChannelId, Principal, Result as ProtocolResult, Scope, Scopes, Subject, TenantId, Timestamp,
 };
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
@@ -87,7 +87,7 @@ impl Claims {
         Ok(Principal {
             tenant: checked(TenantId::parse("tenant_id", &self.tenant_id), "tenant_id")?,
             subject: checked(Subject::parse("sub", &self.sub), "sub")?,
-            scopes: scopes.unwrap_or_else(callboard_actors::protocol::Scopes::usual),
+            scopes: scopes.unwrap_or_else(Scopes::usual),
             agent: agent.transpose()?,
             channels: channels.transpose()?,
             expires_at,
@@ -120,6 +120,10 @@ impl Verifier {
     pub(super) fn verify(&self, token: &SecretString) -> Result<Principal, AuthError> {
         let token = token.expose_secret();
         let header = jsonwebtoken::decode_header(token).map_err(|_| AuthError::Malformed("expected a signed JWT"))?;
+        // Extensions that the issuer calls critical; none is known here, and the library does not look (RFC 7515, 4.1.11).
+        if header.crit.is_some() {
+            return Err(AuthError::Malformed("the header's crit is not understood"));
+        }
         match (header.alg, &self.foreign) {
             (Algorithm::HS256, _) => decode(token, &self.secret.current(), &self.own, header.alg),
             (Algorithm::RS256 | Algorithm::ES256 | Algorithm::EdDSA, Some((keys, validation))) => {
@@ -141,10 +145,8 @@ impl std::fmt::Debug for Verifier {
 /// What is asked of the claims. Issuer and audience are asked of foreign tokens only: the secret itself shows that an
 /// own token was made here, for here.
 fn validation(config: &AuthConfig, foreign: bool) -> Validation {
-    let mut validation = Validation::default();
-    validation.leeway = config.leeway.as_secs();
-    validation.validate_nbf = true;
-    validation.validate_aud = false;
+    let leeway = config.leeway.as_secs();
+    let mut validation = Validation { leeway, validate_nbf: true, validate_aud: false, ..Validation::default() };
     if let Some(issuer) = config.issuer.as_ref().filter(|_| foreign) {
         validation.set_issuer(&[issuer]);
         // Checked alone, a claim that is not there would pass.

@@ -173,6 +173,27 @@ fn claims_that_will_not_do_are_refused() {
 }
 
 #[test]
+fn numbers_beyond_all_clocks_do_no_harm() {
+    let world = World::new();
+    for number in [json!(u64::MAX), json!(1e300), json!(-1e300), json!(i64::MIN), json!(0.5)] {
+        for claim in ["exp", "nbf"] {
+            let token = sign(Algorithm::HS256, None, &claims_but(json!({claim: number})), &world.own());
+            if let Ok(principal) = world.verify(&token) {
+                assert!(principal.expires_at.unwrap() > Timestamp::now(), "{claim} {number}");
+            }
+        }
+    }
+}
+
+#[test]
+fn extensions_that_an_issuer_calls_critical_are_refused() {
+    let world = World::new();
+    let header = Header { crit: Some(vec!["x".to_owned()]), ..Header::new(Algorithm::HS256) };
+    let token = jsonwebtoken::encode(&header, &claims(), &world.own()).unwrap();
+    assert!(matches!(world.verify(&token), Err(AuthError::Malformed(_))));
+}
+
+#[test]
 fn issuer_and_audience_are_asked_of_foreign_tokens() {
     let mut world = World::new();
     world.config.issuer = Some("https://id.example.com".to_owned());

@@ -61,7 +61,9 @@ pub(super) fn file(path: &Path) -> Result<Vec<Setting>, ConfigError> {
 /// `CALLBOARD_<SECTION>__<KEY>`. Other variables are somebody else's.
 #[derive(Debug, Default)]
 pub(super) struct Environment {
+    /// `CALLBOARD_CONFIG`.
     pub config: Option<PathBuf>,
+    /// The settings, by the names of their variables.
     pub settings: Vec<Setting>,
 }
 
@@ -76,8 +78,12 @@ pub(super) fn environment(
     let mut environment = Environment::default();
     for (name, text) in ours {
         let Some(rest) = name.strip_prefix("CALLBOARD_") else { continue };
+        // A short form that is set to nothing counts as not set, as compose files leave them.
+        if matches!(rest, "CONFIG" | "BIND" | "DATA_DIR") && text.is_empty() {
+            continue;
+        }
         if rest == "CONFIG" {
-            environment.config = Some(PathBuf::from(text)).filter(|path| !path.as_os_str().is_empty());
+            environment.config = Some(PathBuf::from(text));
             continue;
         }
         let (section, key) = match (rest, rest.split_once("__")) {

@@ -156,3 +156,54 @@ fn the_data_folder_is_found_without_what_only_a_server_needs() {
     let config = Config::settings(&Flags::default(), vars).unwrap();
     assert_eq!(config.server.data_dir, PathBuf::from("there"));
 }
+
+#[test]
+fn short_variables_set_to_nothing_count_as_not_set() {
+    let vars = variables(&[("CALLBOARD_CONFIG", ""), ("CALLBOARD_BIND", ""), ("CALLBOARD_DATA_DIR", "")]);
+    assert_eq!(Config::load(&Flags::default(), vars).unwrap(), Config::default());
+}
+
+/// Every key by section, as the built-in file has them.
+fn every_key() -> Vec<(String, String)> {
+    let table: Table = toml::from_str(DEFAULTS).unwrap();
+    let keys = |(section, keys): (String, Value)| {
+        let Value::Table(keys) = keys else { panic!("{section} is no section") };
+        keys.into_iter().map(move |(key, _)| (section.clone(), key)).collect::<Vec<_>>()
+    };
+    table.into_iter().flat_map(keys).collect()
+}
+
+#[test]
+fn every_key_can_be_set_from_the_environment_to_what_it_is() {
+    let table: Table = toml::from_str(DEFAULTS).unwrap();
+    for (section, key) in every_key() {
+        let text = match &table[&section][&key] {
+            Value::String(text) => text.clone(),
+            Value::Array(list) => list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","),
+            other => other.to_string(),
+        };
+        let name = format!("CALLBOARD_{section}__{key}").to_uppercase();
+        let config = Config::load(&Flags::default(), variables(&[(&name, &text)]));
+        assert_eq!(config.as_ref(), Ok(&Config::default()), "{name}={text}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_in_a_variable_makes_more_than_one_line(pick in 0..1000_usize, text in "\\PC*|[\\x00-\\x7f]*") {
+        let keys = every_key();
+        let (section, key) = &keys[pick % keys.len()];
+        let name = format!("CALLBOARD_{section}__{key}").to_uppercase();
+        if let Err(error) = Config::settings(&Flags::default(), variables(&[(&name, &text)])) {
+            let said = error.to_string();
+            proptest::prop_assert!(said.starts_with(&name) && !said.contains(char::is_control), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn no_text_in_a_file_makes_more_than_one_line(text in "(\\[[a-z]{1,6}\\]\n)?[a-z]{0,8} ?=? ?[\\x00-\\x7f]{0,40}") {
+        if let Err(error) = load(&text, &[]) {
+            proptest::prop_assert!(!error.to_string().contains(char::is_control), "{error}");
+        }
+    }
+}

@@ -1,3 +1,8 @@
 //! The Callboard server: configuration, credentials, dialects, sockets and HTTP around the runtime of `callboard-actors`.
 
+pub mod auth;
+pub mod cli;
+pub mod config;
 pub mod dialect;
+pub mod logging;
+pub mod server;

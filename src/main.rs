@@ -1,1 +1,7 @@
-fn main() {}
+//! The `callboard` program; everything it does is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    callboard::cli::run()
+}

@@ -1,1 +1,3 @@
 //! The Callboard server: configuration, credentials, dialects, sockets and HTTP around the runtime of `callboard-actors`.
+
+pub mod ws;

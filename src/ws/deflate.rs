@@ -13,8 +13,8 @@ mod offer;
 
 pub(super) use inflater::Inflater;
 
-/// Messages below this go uncompressed: what is saved is less than the packet's own headers.
-const FLOOR: usize = 1024;
+/// Messages below this many bytes usually go uncompressed: what is saved is less than the packet's own headers.
+pub const FLOOR: usize = 1024;
 /// The window that is used unless the client asks for a smaller one: 32 KiB.
 const FULL_WINDOW: u8 = 15;
 /// The smallest window the compressor can keep: 512 bytes.
@@ -25,11 +25,13 @@ const LEAST_WINDOW: u8 = 9;
 pub struct Deflation {
     /// The window of what the server sends, as a power of two, if the client limits it.
     window_bits: Option<u8>,
+    /// What is smaller goes uncompressed. Zero: everything is compressed, even where that makes it larger.
+    floor: usize,
 }
 
 /// Takes the first offer in a request's headers that can be kept, if there is one.
-pub fn negotiate(headers: &HeaderMap) -> Option<Deflation> {
-    offer::first_acceptable(headers)
+pub fn negotiate(headers: &HeaderMap, floor: usize) -> Option<Deflation> {
+    offer::first_acceptable(headers).map(|window_bits| Deflation { window_bits, floor })
 }
 
 impl Deflation {
@@ -49,7 +51,11 @@ impl Deflation {
 
     /// The compressed payload; `None` if it is not worth it.
     pub(super) fn compress(self, payload: &[u8]) -> Option<Bytes> {
-        if payload.len() < FLOOR { None } else { deflater::deflate(payload, self.bits()) }
+        if payload.len() < self.floor {
+            return None;
+        }
+        let most = if self.floor == 0 { usize::MAX } else { payload.len() };
+        deflater::deflate(payload, self.bits(), most)
     }
 
     fn bits(self) -> u8 {

@@ -6,9 +6,7 @@ use actix::prelude::*;
 use actix_http::ws::Codec;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
-use actix_web_actors::ws::{
-    HandshakeError, Message, ProtocolError, WebsocketContext, handshake_with_protocols,
-};
+use actix_web_actors::ws::{HandshakeError, Message, ProtocolError, WebsocketContext, handshake_with_protocols};
 use serde_json::json;
 
 use super::cord::Cord;
@@ -30,13 +28,14 @@ pub struct Terms {
     pub frame_limit: usize,
     /// How much may wait for one client.
     pub queue: Queue,
-    /// Whether compression is agreed to when a client offers it.
-    pub deflate: bool,
+    /// From which size on messages are compressed for clients that offer it, in bytes; `None` agrees to no compression,
+    /// zero compresses everything.
+    pub deflate: Option<usize>,
 }
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { frame_limit: 1 << 20, queue: Queue::default(), deflate: true }
+        Self { frame_limit: 1 << 20, queue: Queue::default(), deflate: Some(deflate::FLOOR) }
     }
 }
 
@@ -102,7 +101,7 @@ where
 {
     let mut response = handshake_with_protocols(req, &[PROTOCOL])?;
     let seat = reaper.admit().ok_or(Refusal::Full)?;
-    let deflation = if terms.deflate { deflate::negotiate(req.headers()) } else { None };
+    let deflation = terms.deflate.and_then(|floor| deflate::negotiate(req.headers(), floor));
     if let Some(deflation) = deflation {
         response.insert_header((header::SEC_WEBSOCKET_EXTENSIONS, deflation.answer()));
     }

@@ -101,12 +101,7 @@ impl Drop for Seat {
 impl Reaper {
     /// A watch over nobody yet. Somebody must run it: [`Reaper::run`].
     pub fn new(rules: Rules) -> Arc<Self> {
-        Arc::new(Self {
-            rules,
-            seated: AtomicUsize::new(0),
-            next: AtomicU64::new(0),
-            watched: Mutex::default(),
-        })
+        Arc::new(Self { rules, seated: AtomicUsize::new(0), next: AtomicU64::new(0), watched: Mutex::default() })
     }
 
     /// The rules it watches by.

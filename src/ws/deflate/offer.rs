@@ -2,10 +2,13 @@
 
 use actix_web::http::header::{HeaderMap, SEC_WEBSOCKET_EXTENSIONS};
 
-use super::{Deflation, FULL_WINDOW, LEAST_WINDOW};
+use super::{FULL_WINDOW, LEAST_WINDOW};
+
+/// The limit, if any, that the client sets to the server's window.
+type WindowBits = Option<u8>;
 
 /// The first offer, in the order of preference they come in, that is well formed and can be kept.
-pub(super) fn first_acceptable(headers: &HeaderMap) -> Option<Deflation> {
+pub(super) fn first_acceptable(headers: &HeaderMap) -> Option<WindowBits> {
     headers
         .get_all(SEC_WEBSOCKET_EXTENSIONS)
         .filter_map(|value| value.to_str().ok())
@@ -15,7 +18,7 @@ pub(super) fn first_acceptable(headers: &HeaderMap) -> Option<Deflation> {
 
 /// One offer. Quoted values hold neither commas nor semicolons here: every valid value is a short number, and a split
 /// within quotes leaves an invalid one, which is declined as it should be.
-fn accept(offer: &str) -> Option<Deflation> {
+fn accept(offer: &str) -> Option<WindowBits> {
     let mut words = offer.split(';').map(str::trim);
     if !words.next()?.eq_ignore_ascii_case("permessage-deflate") {
         return None;
@@ -43,7 +46,7 @@ fn accept(offer: &str) -> Option<Deflation> {
             return None;
         }
     }
-    Some(Deflation { window_bits })
+    Some(window_bits)
 }
 
 /// A window as a power of two: 8 to 15, without leading zeros.
@@ -61,19 +64,12 @@ fn unquoted(value: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn taken(offer: &str) -> Option<Option<u8>> {
-        accept(offer).map(|deflation| deflation.window_bits)
-    }
-
     #[test]
     fn what_browsers_and_libraries_offer_is_taken() {
-        assert_eq!(taken("permessage-deflate"), Some(None));
-        assert_eq!(taken("permessage-deflate; client_max_window_bits"), Some(None));
-        assert_eq!(taken(" permessage-deflate ; server_max_window_bits=\"10\" "), Some(Some(10)));
-        assert_eq!(
-            taken("permessage-deflate; client_max_window_bits=8; server_no_context_takeover"),
-            Some(None)
-        );
+        assert_eq!(accept("permessage-deflate"), Some(None));
+        assert_eq!(accept("permessage-deflate; client_max_window_bits"), Some(None));
+        assert_eq!(accept(" permessage-deflate ; server_max_window_bits=\"10\" "), Some(Some(10)));
+        assert_eq!(accept("permessage-deflate; client_max_window_bits=8; server_no_context_takeover"), Some(None));
     }
 
     #[test]
@@ -91,7 +87,7 @@ mod tests {
             "permessage-deflate;",
             "x-webkit-deflate-frame",
         ] {
-            assert_eq!(taken(offer), None, "{offer}");
+            assert_eq!(accept(offer), None, "{offer}");
         }
     }
 
@@ -100,6 +96,6 @@ mod tests {
         let mut headers = HeaderMap::new();
         let offers = "permessage-deflate; server_max_window_bits=8, permessage-deflate; server_max_window_bits=9";
         headers.insert(SEC_WEBSOCKET_EXTENSIONS, offers.parse().unwrap_or_else(|_| unreachable!()));
-        assert_eq!(first_acceptable(&headers), Some(Deflation { window_bits: Some(9) }));
+        assert_eq!(first_acceptable(&headers), Some(Some(9)));
     }
 }

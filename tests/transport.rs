@@ -104,6 +104,8 @@ impl Server {
                     App::new().configure(move |cfg| echo::echo_route(cfg, echo)).route("/probe", web::to(probe))
                 };
                 let server = HttpServer::new(app).on_connect(cord::on_connect).workers(1).disable_signals();
+                // Longer than anybody here waits: no close may depend on it.
+                let server = server.client_disconnect_timeout(3 * PATIENCE);
                 server.listen(listener).unwrap().run().await.unwrap();
             });
         });

@@ -16,6 +16,7 @@ const KEPT: usize = 16;
 pub(super) struct Line {
     outbox: RefCell<VecDeque<Frame>>,
     closed: Cell<bool>,
+    dismissed: Cell<bool>,
     fault: Cell<Option<Fault>>,
     unread: Cell<u32>,
 }
@@ -53,6 +54,16 @@ impl Line {
     /// Whether a close frame was queued.
     pub fn is_closed(&self) -> bool {
         self.closed.get()
+    }
+
+    /// Notes that the client closed: it waits for the server to end the connection.
+    pub fn dismiss(&self) {
+        self.dismissed.set(true);
+    }
+
+    /// Whether the client closed.
+    pub fn is_dismissed(&self) -> bool {
+        self.dismissed.get()
     }
 
     /// Notes what the client did wrong; the first fault stays.

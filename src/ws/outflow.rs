@@ -6,7 +6,7 @@
 
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use actix_web::Error;
@@ -15,6 +15,7 @@ use futures_util::Stream;
 use pin_project_lite::pin_project;
 
 use super::close;
+use super::cord::Cord;
 use super::deflate::Deflation;
 use super::frame::{Frame, HEADER_LIMIT};
 use super::gate::Gate;
@@ -39,12 +40,20 @@ pin_project! {
         // The rest of a large payload, and the size the gate has for its frame.
         rest: Option<(Bytes, Option<usize>)>,
         ended: bool,
+        cord: Weak<Cord>,
+        flushed: bool,
     }
 }
 
 impl<S> Outflow<S> {
-    pub(super) fn new(inner: S, line: Rc<Line>, gate: Arc<Gate>, deflation: Option<Deflation>) -> Self {
-        Self { inner, line, gate, deflation, rest: None, ended: false }
+    pub(super) fn new(
+        inner: S,
+        line: Rc<Line>,
+        gate: Arc<Gate>,
+        deflation: Option<Deflation>,
+        cord: Weak<Cord>,
+    ) -> Self {
+        Self { inner, line, gate, deflation, rest: None, ended: false, cord, flushed: false }
     }
 }
 
@@ -76,11 +85,25 @@ where
         let batch = gather(this.line, this.gate, *this.deflation, this.rest);
         if !batch.is_empty() {
             Poll::Ready(Some(Ok(batch)))
-        } else if *this.ended {
-            Poll::Ready(None)
-        } else {
+        } else if !*this.ended {
             Poll::Pending
+        } else if this.line.is_dismissed() && !std::mem::replace(this.flushed, true) {
+            // The dispatcher writes what it was given, and asks again.
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        } else {
+            finish(this.line, this.cord);
+            Poll::Ready(None)
         }
+    }
+}
+
+/// Ends the connection of a client that closed. The dispatcher would first wait, for its whole limit of a second, for
+/// the client to end it; but a client waits for its server (RFC 6455 §7.1.1). Anything a blocked socket did not take by
+/// now is lost on somebody who said that they read no more.
+fn finish(line: &Line, cord: &Weak<Cord>) {
+    if let Some(cord) = cord.upgrade().filter(|_| line.is_dismissed()) {
+        cord.finish();
     }
 }
 

@@ -88,6 +88,7 @@ impl Wire {
             }
             Ok(Message::Pong(_) | Message::Nop) => None,
             Ok(Message::Close(reason)) => {
+                self.line.dismiss();
                 self.line.push(Frame::close(close::echo(reason.as_ref()).as_ref()));
                 ctx.stop();
                 Some(Incoming::Closed(reason))

@@ -52,7 +52,7 @@ fn accept(offer: &str) -> Option<WindowBits> {
 /// A window as a power of two: 8 to 15, without leading zeros.
 fn bits(value: &str) -> Option<u8> {
     let bits: u8 = value.parse().ok()?;
-    let plain = value.starts_with(|first: char| matches!(first, '1' | '8' | '9'));
+    let plain = value.starts_with(['1', '8', '9']);
     ((8..=FULL_WINDOW).contains(&bits) && plain).then_some(bits)
 }
 

@@ -29,7 +29,8 @@ struct Outcome {
 impl Outcome {
     /// The frames with fragments joined.
     fn messages(&self) -> Vec<(u8, Vec<u8>)> {
-        let (mut whole, mut open): (Vec<(u8, Vec<u8>)>, Option<(u8, Vec<u8>)>) = Default::default();
+        let mut whole = Vec::new();
+        let mut open: Option<(u8, Vec<u8>)> = None;
         for (fin, opcode, payload) in &self.frames {
             match (opcode, open.as_mut()) {
                 (8.., _) => whole.push((*opcode, payload.clone())),

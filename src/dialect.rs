@@ -6,11 +6,13 @@
 
 pub mod agents;
 pub mod fields;
+pub mod frames;
 pub mod symindx;
 pub mod task;
 pub mod view;
 
-use callboard_actors::protocol::{Command, ConversationId, Error, Event, Frames, Interest, RunKind, Timestamp};
+use self::frames::Frames;
+use callboard_actors::protocol::{Command, ConversationId, Error, Event, Interest, RunKind, Timestamp};
 
 /// What is bounded in a frame.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +91,8 @@ pub trait Dialect: Send + Sync {
     /// Its name, for people and metrics.
     fn name(&self) -> &'static str;
 
-    /// Its place in an envelope's cache of encodings.
+    /// Its number among the endpoints, from 0 to 3: an envelope keeps one encoding for the members and one for the
+    /// subscribers of each.
     fn slot(&self) -> usize;
 
     /// What a text frame comes to. An error costs nobody but its sender a thing; with it the id that the frame had, if

@@ -16,7 +16,7 @@ pub mod time;
 
 pub use command::{Ask, CancelTarget, Command, Flow, Mode, Pattern, Publish, Topic};
 pub use error::{Code, Error, Result};
-pub use event::{Answer, Delivery, Envelope, Event, Frames, Interest, To, Typist};
+pub use event::{Answer, Delivery, Envelope, Event, FORMS, Interest, To, Typist};
 pub use id::{
     AgentId, AgentName, ChannelId, ConversationId, MessageId, RunId, SessionId, Subject, SubscriptionId, TenantId,
     Token,

@@ -2,9 +2,10 @@
 
 use bytestring::ByteString;
 
-use callboard_actors::protocol::{Code, ConversationId, Error, Event, Frames, RunKind, Timestamp};
+use callboard_actors::protocol::{Code, ConversationId, Error, Event, RunKind, Timestamp};
 
 use super::fields::Fields;
+use super::frames::Frames;
 use super::{Asked, Audience, BatchItem, Bounds, Dialect, Inbound, symindx, task};
 
 /// The dialect of `/ws`.

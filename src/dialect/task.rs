@@ -4,11 +4,12 @@ use bytestring::ByteString;
 use serde_json::{Value, json};
 
 use callboard_actors::protocol::{
-    AgentName, Ask, Command, ConversationId, Error, Event, Frames, Interest, Message, Part, Priority, Result, Run,
+    AgentName, Ask, Command, ConversationId, Error, Event, Interest, Message, Part, Priority, Result, Run,
     RunKind, Step, StepKind, Timestamp,
 };
 
 use super::fields::Fields;
+use super::frames::Frames;
 use super::symindx;
 use super::view::{Rfc3339, text};
 use super::{Bounds, Call};

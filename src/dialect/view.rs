@@ -4,7 +4,8 @@ use bytestring::ByteString;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use callboard_actors::protocol::{AgentStatus, Error, Frames, Message, Publication, Timestamp};
+use super::frames::Frames;
+use callboard_actors::protocol::{AgentStatus, Error, Message, Publication, Timestamp};
 
 /// One text frame of anything that can be written as JSON.
 pub fn frame(value: &impl Serialize) -> Frames {

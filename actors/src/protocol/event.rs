@@ -1,8 +1,8 @@
 //! What happens in the runtime, and how it is addressed to sessions.
 
+use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
-use bytestring::ByteString;
 use serde_json::Value;
 
 use super::command::Mode;
@@ -295,58 +295,29 @@ pub enum To {
     Subscriber,
 }
 
-/// What one event is on one wire: cheap to clone.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub enum Frames {
-    /// The dialect does not say this.
-    #[default]
-    None,
-    /// One text frame.
-    One(ByteString),
-    /// Several text frames, in this order.
-    Many(Arc<[ByteString]>),
-}
+/// How many forms of an event an envelope can keep: one each for members and for subscribers of four endpoints.
+pub const FORMS: usize = 8;
 
-impl Frames {
-    /// The frames in their order.
-    pub fn as_slice(&self) -> &[ByteString] {
-        match self {
-            Self::None => &[],
-            Self::One(frame) => std::slice::from_ref(frame),
-            Self::Many(frames) => frames,
-        }
-    }
-}
-
-/// How many dialects can keep their encoding in an envelope.
-pub const DIALECTS: usize = 5;
-
-/// An event on its way to any number of sessions, with a place for each dialect's encoding so that it is made once.
+/// An event on its way to any number of sessions, with places for what each endpoint makes of it, so that it is made once.
 #[derive(Debug)]
 pub struct Envelope {
     /// What happened.
     pub event: Event,
     /// When.
     pub at: Timestamp,
-    encoded: [[OnceLock<Frames>; 2]; DIALECTS],
+    forms: [OnceLock<Box<dyn Any + Send + Sync>>; FORMS],
 }
 
 impl Envelope {
     /// Seals an event that happened now.
     pub fn new(event: Event) -> Arc<Self> {
-        Arc::new(Self { event, at: Timestamp::now(), encoded: Default::default() })
+        Arc::new(Self { event, at: Timestamp::now(), forms: Default::default() })
     }
 
-    /// The encoding of dialect number `dialect` for members or subscribers, made by `encode` the first time.
-    ///
-    /// Replies carry an id of their own and are not kept.
-    pub fn encoded(&self, dialect: usize, to: To, encode: impl FnOnce() -> Frames) -> Frames {
-        let way = match to {
-            To::Requester(_) => return encode(),
-            To::Member => 0,
-            To::Subscriber => 1,
-        };
-        self.encoded[dialect][way].get_or_init(encode).clone()
+    /// The form number `form` (below `FORMS`) of the event, made by `make` the first time. `None` if that number is out
+    /// of bounds or in use for another type.
+    pub fn form<T: Any + Send + Sync>(&self, form: usize, make: impl FnOnce() -> T) -> Option<&T> {
+        self.forms.get(form)?.get_or_init(|| Box::new(make())).downcast_ref()
     }
 
     /// About how many bytes the event takes on a wire; what a session's gate charges for it.

@@ -4,10 +4,11 @@ use bytestring::ByteString;
 use serde_json::json;
 use uuid::Uuid;
 
-use callboard_actors::protocol::{AgentName, ConversationId, Error, Frames, Priority, Result, Timestamp};
+use callboard_actors::protocol::{AgentName, ConversationId, Error, Priority, Result, Timestamp};
 
 use super::decode::{self, Inherited};
 use crate::dialect::fields::Fields;
+use crate::dialect::frames::Frames;
 use crate::dialect::view::Rfc3339;
 use crate::dialect::{BatchItem, Bounds, Call, Inbound};
 

@@ -4,10 +4,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use callboard_actors::protocol::{
-    AgentStatus, Code, Error, Event, Flow, Frames, HouseStatus, Message, Mood, Part, Publication, Run, RunKind,
+    AgentStatus, Code, Error, Event, Flow, HouseStatus, Message, Mood, Part, Publication, Run, RunKind,
     RunStatus, Step, StepKind, SubscriptionId, Timestamp, Typist,
 };
 
+use crate::dialect::frames::Frames;
 use crate::dialect::view::{AgentStatusView, ErrorView, MessageView, PublicationView, Rfc3339, frame};
 use crate::dialect::{Asked, Audience};
 

@@ -1,0 +1,301 @@
+//! Reads frame headers in what the client sends, before the codec buffers anything.
+//!
+//! The codec of `actix-http` waits for the whole of a declared frame before it looks at the size, and it knows no
+//! extension. So the intake stands before it and hands on
+//! - small frames as they came,
+//! - large frames as fragments, piece by piece as their bytes arrive, so that the codec never holds a large buffer,
+//!   and text is checked while it arrives,
+//! - compressed messages inflated, likewise in fragments, limited by their inflated size.
+//!
+//! On a fault the reason is noted on the session's line, and the codec is fed a frame that it must refuse: what the
+//! client sent before it is still answered in order.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use actix_web::error::PayloadError;
+use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::Stream;
+
+use self::header::{Header, LONGEST};
+use super::close::Fault;
+use super::deflate::Inflater;
+use super::gate::Gate;
+use super::line::Line;
+
+mod header;
+
+/// Data frames over this are handed on in fragments. Sessions that once received a large frame would keep a buffer of
+/// its size; 16 KiB is what a socket is read in at a time, so smaller frames gain nothing.
+const SPLIT: u64 = 16 * 1024;
+/// With whole frames unread, no more than this is handed on: a few reads of a socket.
+const AHEAD: usize = 64 * 1024;
+/// A text frame without a mask: the codec refuses it.
+const REFUSED: &[u8] = &[0x81, 0x00];
+
+/// The payload of an upgraded request, made safe for the codec.
+pub struct Intake<S> {
+    inner: S,
+    line: Rc<Line>,
+    gate: Arc<Gate>,
+    limit: u64,
+    deflate: bool,
+    /// Read from the socket and not yet looked at.
+    chunk: Bytes,
+    /// The beginning of a header that the next chunk completes.
+    begun: BytesMut,
+    part: Part,
+    message: Message,
+    /// Handed on behind the header that went before it.
+    next: Option<Bytes>,
+    ahead: usize,
+    refused: bool,
+}
+
+/// Where in a frame the next byte lies.
+enum Part {
+    Header,
+    /// In a frame that goes on as it came.
+    Whole {
+        left: u64,
+    },
+    /// In a frame that goes on in pieces, inflated if the message is compressed.
+    Pieces {
+        left: u64,
+        key: [u8; 4],
+        fin: bool,
+    },
+}
+
+/// The message whose frames are being read.
+#[derive(Default)]
+struct Message {
+    /// Its first frame was read, its last was not.
+    open: bool,
+    /// Its declared bytes so far.
+    declared: u64,
+    /// Its inflated bytes so far.
+    inflated: u64,
+    /// Present while a compressed message is open.
+    inflater: Option<Inflater>,
+    /// The opcode of the next fragment handed on: that of the message, then 0.
+    opcode: u8,
+}
+
+impl<S> Intake<S> {
+    /// Reads `inner` with messages up to `limit` bytes; `deflate` says whether compression was agreed.
+    pub(super) fn new(inner: S, line: Rc<Line>, gate: Arc<Gate>, limit: usize, deflate: bool) -> Self {
+        Self {
+            inner,
+            line,
+            gate,
+            limit: limit as u64,
+            deflate,
+            chunk: Bytes::new(),
+            begun: BytesMut::new(),
+            part: Part::Header,
+            message: Message::default(),
+            next: None,
+            ahead: 0,
+            refused: false,
+        }
+    }
+
+    /// Whether nothing more is read for now. No waker is kept: the codec goes on with what it holds, and the body,
+    /// which polls the actor and so the intake, is polled until nothing waits in the gate.
+    fn holds_back(&mut self) -> bool {
+        if !self.line.has_unread() {
+            self.ahead = 0;
+        }
+        self.ahead >= AHEAD || self.gate.is_heavy()
+    }
+
+    /// Looks at the next header or piece of the chunk. Gives what is to be handed on, if anything yet.
+    fn step(&mut self) -> Result<Option<Bytes>, Fault> {
+        match self.part {
+            Part::Header => self.header(),
+            Part::Whole { left } => Ok(Some(self.whole(left, 0))),
+            Part::Pieces { left, key, fin } => self.piece(left, key, fin),
+        }
+    }
+
+    fn header(&mut self) -> Result<Option<Bytes>, Fault> {
+        let begun = self.begun.len();
+        let header = if begun == 0 {
+            Header::read(&self.chunk, self.deflate)?
+        } else {
+            let more = self.chunk.len().min(LONGEST - begun);
+            self.begun.extend_from_slice(self.chunk.get(..more).unwrap_or_default());
+            Header::read(&self.begun, self.deflate)?
+        };
+        let Some(header) = header else {
+            // Too short even with all of the chunk, so the chunk is used up.
+            if begun == 0 {
+                self.begun.extend_from_slice(&self.chunk);
+            }
+            self.chunk.clear();
+            return Ok(None);
+        };
+        self.admit(&header)?;
+        let in_pieces = !header.is_control() && (self.message.inflater.is_some() || header.length > SPLIT);
+        if in_pieces {
+            self.skip(header.size - begun);
+            self.begun = BytesMut::new();
+            return self.piece(header.length, header.key, header.fin);
+        }
+        if !header.is_control() {
+            // A fragment of a message may follow others that went on in pieces; its own header still says it right.
+            self.message.opcode = 0;
+        }
+        if begun == 0 {
+            return Ok(Some(self.whole(header.length, header.size)));
+        }
+        self.skip(header.size - begun);
+        let mut head = std::mem::take(&mut self.begun);
+        head.truncate(header.size);
+        if header.length == 0 {
+            self.line.frame_passed();
+        } else {
+            self.part = Part::Whole { left: header.length };
+        }
+        Ok(Some(head.freeze()))
+    }
+
+    /// Checks the order of fragments and the size of the message.
+    fn admit(&mut self, header: &Header) -> Result<(), Fault> {
+        if header.is_control() {
+            return Ok(());
+        }
+        let message = &mut self.message;
+        if header.is_continuation() != message.open {
+            return Err(Fault::Fragment);
+        }
+        if !header.is_continuation() {
+            let inflater = header.compressed.then(Inflater::take);
+            *message = Message { inflater, opcode: header.opcode, ..Message::default() };
+        }
+        message.open = !header.fin;
+        message.declared = message.declared.saturating_add(header.length);
+        // What does not compress grows a little: five bytes a block at worst.
+        let slack = if message.inflater.is_some() { self.limit / 8 + 1024 } else { 0 };
+        if message.declared > self.limit.saturating_add(slack) { Err(Fault::TooBig) } else { Ok(()) }
+    }
+
+    /// Hands on `header` bytes and what there is of the `left` bytes behind them.
+    fn whole(&mut self, left: u64, header: usize) -> Bytes {
+        let there = left.min((self.chunk.len() - header) as u64);
+        self.part = if there == left { Part::Header } else { Part::Whole { left: left - there } };
+        if there == left {
+            self.line.frame_passed();
+        }
+        self.chunk.split_to(header + there as usize)
+    }
+
+    /// Hands on what there is of a frame's `left` bytes as a fragment of its own.
+    fn piece(&mut self, left: u64, key: [u8; 4], fin: bool) -> Result<Option<Bytes>, Fault> {
+        let there = left.min(self.chunk.len() as u64) as usize;
+        let data = self.chunk.split_to(there);
+        let left = left - there as u64;
+        let mut next_key = key;
+        next_key.rotate_left(there % 4);
+        self.part = if left == 0 { Part::Header } else { Part::Pieces { left, key: next_key, fin } };
+        let last = fin && left == 0;
+        let (data, key) = match self.message.inflater.as_mut() {
+            None => (data, key),
+            Some(inflater) => {
+                let room = self.limit.saturating_sub(self.message.inflated) as usize;
+                let plain = inflater.inflate(&unmasked(&data, key), last, room)?;
+                self.message.inflated += plain.len() as u64;
+                (plain, [0; 4])
+            }
+        };
+        if last {
+            self.message.inflater = None;
+        }
+        if data.is_empty() && !last {
+            return Ok(None);
+        }
+        let opcode = std::mem::take(&mut self.message.opcode);
+        self.line.frame_passed();
+        let head = Header::write(last, opcode, data.len() as u64, key);
+        self.next = Some(data).filter(|data| !data.is_empty());
+        Ok(Some(head))
+    }
+
+    fn skip(&mut self, bytes: usize) {
+        self.chunk.advance_by(bytes);
+    }
+}
+
+/// What the mask hid.
+fn unmasked(data: &[u8], key: [u8; 4]) -> BytesMut {
+    let mut plain = BytesMut::with_capacity(data.len());
+    let mut blocks = data.chunks_exact(4);
+    for block in &mut blocks {
+        let word = block.iter().zip(key).fold(0u32, |word, (byte, key)| word << 8 | u32::from(byte ^ key));
+        plain.put_u32(word);
+    }
+    for (byte, key) in blocks.remainder().iter().zip(key) {
+        plain.put_u8(byte ^ key);
+    }
+    plain
+}
+
+/// Moves past the first bytes, never past the end.
+trait AdvanceBy {
+    fn advance_by(&mut self, bytes: usize);
+}
+
+impl AdvanceBy for Bytes {
+    fn advance_by(&mut self, bytes: usize) {
+        let _ = self.split_to(bytes.min(self.len()));
+    }
+}
+
+impl<S> Stream for Intake<S>
+where
+    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+{
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        loop {
+            if let Some(bytes) = this.next.take() {
+                return Poll::Ready(Some(Ok(bytes)));
+            }
+            // Refused, the session is about to close: nothing that follows is read.
+            if this.refused || this.holds_back() {
+                return Poll::Pending;
+            }
+            if this.chunk.is_empty() {
+                match Pin::new(&mut this.inner).poll_next(cx) {
+                    Poll::Ready(Some(Ok(chunk))) => this.chunk = chunk,
+                    // The socket ended or broke. As an end, not an error, the codec still gives out what it holds.
+                    Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(None),
+                    Poll::Pending => return Poll::Pending,
+                }
+                continue;
+            }
+            match this.step() {
+                Ok(None) => {}
+                Ok(Some(bytes)) => {
+                    this.ahead += bytes.len() + this.next.as_ref().map_or(0, Bytes::len);
+                    return Poll::Ready(Some(Ok(bytes)));
+                }
+                Err(fault) => {
+                    this.line.blame(fault);
+                    this.refused = true;
+                    this.chunk = Bytes::new();
+                    return Poll::Ready(Some(Ok(Bytes::from_static(REFUSED))));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "intake/tests.rs"]
+mod tests;

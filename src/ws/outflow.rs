@@ -1,0 +1,145 @@
+//! The response body of a session: runs the actor, and writes its frames as the socket takes them.
+//!
+//! The context of `actix-web-actors` would encode everything it holds into one buffer at once. Here frames wait as
+//! they are, shared with other sessions where they are broadcast, and are encoded a socket's bite at a time; the gate
+//! is released as each has left.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+
+use actix_web::Error;
+use bytes::{Bytes, BytesMut};
+use futures_util::Stream;
+use pin_project_lite::pin_project;
+
+use super::close;
+use super::cord::Cord;
+use super::deflate::Deflation;
+use super::frame::{Frame, HEADER_LIMIT};
+use super::gate::Gate;
+use super::line::Line;
+
+/// Frames are gathered up to this: the HTTP dispatcher writes what it has been given before it asks for more, and its
+/// own buffer begins with 8 KiB and goes up to 32.
+const BATCH: usize = 16 * 1024;
+/// Larger payloads are handed on as they lie, without a copy.
+const COPIED: usize = 8 * 1024;
+/// What is handed on of a large payload at a time.
+const SLICE: usize = 32 * 1024;
+
+pin_project! {
+    /// What leaves for one client. `inner` is the running actor: the stream that its context makes.
+    pub struct Outflow<S> {
+        #[pin]
+        inner: S,
+        line: Rc<Line>,
+        gate: Arc<Gate>,
+        deflation: Option<Deflation>,
+        // The rest of a large payload, and the size the gate has for its frame.
+        rest: Option<(Bytes, Option<usize>)>,
+        ended: bool,
+        cord: Weak<Cord>,
+        flushed: bool,
+    }
+}
+
+impl<S> Outflow<S> {
+    pub(super) fn new(
+        inner: S,
+        line: Rc<Line>,
+        gate: Arc<Gate>,
+        deflation: Option<Deflation>,
+        cord: Weak<Cord>,
+    ) -> Self {
+        Self { inner, line, gate, deflation, rest: None, ended: false, cord, flushed: false }
+    }
+}
+
+impl<S> Stream for Outflow<S>
+where
+    S: Stream<Item = Result<Bytes, Error>>,
+{
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut this = self.project();
+        if let Some(slice) = next_slice(this.rest, this.gate) {
+            return Poll::Ready(Some(Ok(slice)));
+        }
+        if !*this.ended {
+            match this.inner.as_mut().poll_next(cx) {
+                // Frames written to the context itself. They are whole, so they may go between ours.
+                Poll::Ready(Some(Ok(bytes))) => return Poll::Ready(Some(Ok(bytes))),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
+                Poll::Ready(None) => *this.ended = true,
+                Poll::Pending => {}
+            }
+            if this.gate.overflowed() {
+                *this.ended = true;
+                this.line.clear();
+                return Poll::Ready(Some(Ok(farewell())));
+            }
+        }
+        let batch = gather(this.line, this.gate, *this.deflation, this.rest);
+        if !batch.is_empty() {
+            Poll::Ready(Some(Ok(batch)))
+        } else if !*this.ended {
+            Poll::Pending
+        } else if this.line.is_dismissed() && !std::mem::replace(this.flushed, true) {
+            // The dispatcher writes what it was given, and asks again.
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        } else {
+            finish(this.line, this.cord);
+            Poll::Ready(None)
+        }
+    }
+}
+
+/// Ends the connection of a client that closed. The dispatcher would first wait, for its whole limit of a second, for
+/// the client to end it; but a client waits for its server (RFC 6455 §7.1.1). Anything a blocked socket did not take by
+/// now is lost on somebody who said that they read no more.
+fn finish(line: &Line, cord: &Weak<Cord>) {
+    if let Some(cord) = cord.upgrade().filter(|_| line.is_dismissed()) {
+        cord.finish();
+    }
+}
+
+/// The next slice of a large payload.
+fn next_slice(rest: &mut Option<(Bytes, Option<usize>)>, gate: &Gate) -> Option<Bytes> {
+    let (payload, charged) = rest.as_mut()?;
+    let slice = payload.split_to(payload.len().min(SLICE));
+    if payload.is_empty() {
+        charged.iter().for_each(|size| gate.release(*size));
+        *rest = None;
+    }
+    Some(slice)
+}
+
+/// Encodes what waits, up to a batch. A large payload is left in `rest`.
+fn gather(line: &Line, gate: &Gate, deflation: Option<Deflation>, rest: &mut Option<(Bytes, Option<usize>)>) -> Bytes {
+    let mut batch = BytesMut::new();
+    while batch.len() < BATCH {
+        let Some(frame) = line.pop() else { break };
+        let charged = frame.is_charged().then(|| frame.size());
+        batch.reserve(HEADER_LIMIT + frame.size().min(COPIED));
+        let payload = frame.encode(deflation, &mut batch);
+        if payload.len() > COPIED {
+            *rest = Some((payload, charged));
+            break;
+        }
+        batch.extend_from_slice(&payload);
+        charged.iter().for_each(|size| gate.release(*size));
+    }
+    batch.freeze()
+}
+
+/// What a slow consumer is told instead of all that waited for it.
+fn farewell() -> Bytes {
+    let mut bytes = BytesMut::new();
+    let payload = Frame::close(Some(&close::slow_consumer())).encode(None, &mut bytes);
+    bytes.extend_from_slice(&payload);
+    bytes.freeze()
+}

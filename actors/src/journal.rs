@@ -5,6 +5,8 @@
 //! names the `seq` of each record it appends. The journal knows no record's meaning, only whether it opens an
 //! obligation (a run was accepted) or closes one (the run ended), so that recovery finds what a crash left open.
 
+pub mod sled;
+
 use std::fmt;
 
 use crate::protocol::{Error, TenantId};

@@ -85,6 +85,8 @@ fn fail_and_mend(checkpoint_every: usize, which: impl Fn(&Bad) -> &AtomicBool) {
             append(log, next + 1, b"lost"),
             create(place, &format!("lost {round}")),
             append(stream(place), 1, &[7; 20_000]),
+            append(stream(place), 2, &[7; 4000]),
+            append(stream(place), 3, &[7; 4000]),
         ];
         assert_eq!(appended(&*journal, lost).unwrap_err().code, Code::StoreUnavailable);
         assert_eq!(write(&*journal, log, next + 2, "behind it").unwrap_err().code, Code::StoreUnavailable);
@@ -101,11 +103,9 @@ fn fail_and_mend(checkpoint_every: usize, which: impl Fn(&Bad) -> &AtomicBool) {
         write(&*journal, log, next + 1, "acknowledged").unwrap();
         assert_eq!(journal.find(&name(&format!("lost {round}"))).unwrap(), None);
     }
-    for _ in 0..2 {
-        assert!(read_all(&*journal, log)[1..].iter().all(|bytes| bytes == b"acknowledged"));
-    }
     drop(journal);
     let journal = open(dir.path(), 1);
+    assert_eq!(journal.size().records, 7);
     assert_eq!(read_all(&*journal, log)[1..], vec![b"acknowledged"; 6]);
 }
 

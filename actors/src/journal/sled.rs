@@ -189,7 +189,7 @@ impl From<Fault> for Error {
         log::error!("the store cannot be used: {fault}");
         match fault {
             Fault::Damaged(what) => Self::internal("The store is damaged").with_details(what),
-            Fault::Sled(_) | Fault::Io(_) | Fault::Away => {
+            Fault::Sled(_) | Fault::Io(_) | Fault::Locked | Fault::Away => {
                 Self::new(Code::StoreUnavailable, "The store cannot be used at the moment")
             }
         }

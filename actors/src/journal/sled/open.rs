@@ -227,6 +227,7 @@ fn remove_from(store: &Store, segment: u64) -> Result<(), Fault> {
 fn refusal(dir: &Path, fault: Fault) -> OpenError {
     let dir = dir.to_owned();
     match fault {
+        Fault::Locked => OpenError::Locked { dir },
         Fault::Io(source) | Fault::Sled(::sled::Error::Io(source)) if !is_damage(&source) => {
             OpenError::Io { dir, source }
         }

@@ -9,6 +9,8 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use ::sled::{Batch, Db, IVec};
 
@@ -26,6 +28,9 @@ const SEAL: usize = 4;
 /// sled's page cache. Its default of 1 GB is more than a server beside others should take.
 const CACHE: u64 = 64 << 20;
 
+/// How long a sled that was dropped may take to let go of its file: its threads finish what they have in hand.
+const REMAINS: Duration = Duration::from_secs(5);
+
 /// Why the store could not do something.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {
@@ -38,6 +43,9 @@ pub(super) enum Fault {
     /// What was read is not what was written.
     #[error("{0} is damaged")]
     Damaged(String),
+    /// Another process has sled's file.
+    #[error("the file db is locked")]
+    Locked,
     /// The store is being opened anew after a failure.
     #[error("the store is being opened again after a failed write")]
     Away,
@@ -161,9 +169,21 @@ impl Store {
 
 fn open(dir: &Path) -> Result<Open, Fault> {
     let config = ::sled::Config::new().path(dir).cache_capacity(CACHE).flush_every_ms(Some(500));
-    let db = guarded("The file db", || Ok(config.open()?))?;
+    let deadline = Instant::now() + REMAINS;
+    let db = loop {
+        match guarded("The file db", || Ok(config.open()?)) {
+            Err(fault) if is_locked(&fault) && Instant::now() > deadline => return Err(Fault::Locked),
+            Err(fault) if is_locked(&fault) => thread::sleep(REMAINS / 500),
+            other => break other?,
+        }
+    };
     let file = File::open(dir.join("db"))?;
     Ok(Open { db, file })
+}
+
+/// sled has no error of its own for this.
+fn is_locked(fault: &Fault) -> bool {
+    matches!(fault, Fault::Sled(::sled::Error::Io(error)) if error.to_string().contains("could not acquire lock"))
 }
 
 fn guarded<T>(what: &str, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {

@@ -1,0 +1,81 @@
+//! Reading a stream: which records, from the state and the index; then the records, from the log.
+
+use std::sync::RwLock;
+
+use super::read;
+use super::segment::{Reader, Slot};
+use super::state::State;
+use super::store::{Fault, Store};
+use super::{index, names};
+use crate::journal::{Position, Record, Stream};
+
+/// The `seq` of a stream's last record; 0 if it has none.
+pub(super) fn head(state: &RwLock<State>, store: &Store, stream: Stream) -> Result<u64, Fault> {
+    {
+        let state = read(state);
+        if state.is_deleted(stream.place) {
+            return Ok(0);
+        }
+        if let Some(tail) = state.tail(stream) {
+            return Ok(tail.head());
+        }
+    }
+    index::head(store, stream)
+}
+
+/// Records with a `seq` above `after`, oldest first.
+pub(super) fn read_after(
+    state: &RwLock<State>,
+    store: &Store,
+    stream: Stream,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<Record>, Fault> {
+    let Some(from) = after.checked_add(1) else { return Ok(Vec::new()) };
+    let slots = slots(state, store, stream, from, limit)?;
+    let mut reader = Reader::new(store);
+    (from..).zip(slots).map(|(seq, slot)| reader.record(slot, Position { stream, seq })).collect()
+}
+
+/// The last records with a `seq` below `before`, oldest first.
+pub(super) fn read_before(
+    state: &RwLock<State>,
+    store: &Store,
+    stream: Stream,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Vec<Record>, Fault> {
+    let head = head(state, store, stream)?;
+    let last = before.map_or(head, |before| head.min(before.saturating_sub(1)));
+    let after = last.saturating_sub(limit as u64);
+    let count = usize::try_from(last - after).unwrap_or(usize::MAX);
+    read_after(state, store, stream, after, count)
+}
+
+/// The slots of the records of a stream from `from` on, at most `limit` of them.
+///
+/// The head is looked up first: whatever happens meanwhile, every record up to it must be found, in the index or in the
+/// tail, unless the place is deleted.
+fn slots(state: &RwLock<State>, store: &Store, stream: Stream, from: u64, limit: usize) -> Result<Vec<Slot>, Fault> {
+    let head = head(state, store, stream)?;
+    let wanted = limit.min(usize::try_from((head + 1).saturating_sub(from)).unwrap_or(usize::MAX));
+    let (first, fresh) = match read(state).tail(stream) {
+        Some(tail) => (tail.first, tail.slots_from(from, wanted).to_vec()),
+        None => (u64::MAX, Vec::new()),
+    };
+    if first <= from {
+        return Ok(fresh);
+    }
+    let before = wanted.min(usize::try_from(first - from).unwrap_or(usize::MAX));
+    let mut slots = index::slots_from(store, stream, from, before)?;
+    if slots.len() == before {
+        slots.extend(fresh.into_iter().take(wanted - before));
+    }
+    if slots.len() == wanted {
+        return Ok(slots);
+    }
+    match names::name(state, store, stream.place)? {
+        Some(_) => Err(index::damaged(stream)),
+        None => Ok(Vec::new()),
+    }
+}

@@ -1,0 +1,215 @@
+//! The one place that touches sled: opens it, reads, writes, syncs; every value sealed with a checksum.
+//!
+//! sled panics where a page is damaged; here a panic becomes an error. It also keeps the first error of a write for
+//! ever, so a store that failed is dropped and opened anew in place ([`Store::reopen`]).
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ::sled::{Batch, Db, IVec};
+
+use super::disk::Disk;
+use super::key;
+
+/// The longest value. sled rewrites a leaf of up to 20 values (16, one more before it splits, three of a neighbour it
+/// takes over) as one piece, and a piece of more than 128 KiB goes into a file of its own under `blobs`, which sled
+/// never syncs: 20 times 6 KiB stays below.
+pub(super) const VALUE: usize = 6 * 1024;
+
+/// What the checksum before each value takes.
+const SEAL: usize = 4;
+
+/// sled's page cache. Its default of 1 GB is more than a server beside others should take.
+const CACHE: u64 = 64 << 20;
+
+/// How long a sled that was dropped may take to let go of its file: its threads finish what they have in hand.
+const REMAINS: Duration = Duration::from_secs(5);
+
+/// Why the store could not do something.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    /// A read or write failed.
+    #[error("{0}")]
+    Sled(#[from] ::sled::Error),
+    /// A sync failed.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// What was read is not what was written.
+    #[error("{0} is damaged")]
+    Damaged(String),
+    /// Another process has sled's file.
+    #[error("the file db is locked")]
+    Locked,
+    /// The store is being opened anew after a failure.
+    #[error("the store is being opened again after a failed write")]
+    Away,
+}
+
+/// sled, and the descriptor that its file is synced through.
+pub(super) struct Store {
+    dir: PathBuf,
+    disk: Arc<dyn Disk>,
+    /// `None` while it is opened anew.
+    open: RwLock<Option<Open>>,
+}
+
+struct Open {
+    db: Db,
+    file: File,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens or makes the store in `dir`, which nobody else uses.
+    pub fn open(dir: &Path, disk: Arc<dyn Disk>) -> Result<Self, Fault> {
+        let open = open(dir)?;
+        Ok(Self { dir: dir.to_owned(), disk, open: RwLock::new(Some(open)) })
+    }
+
+    /// Where the store is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Drops sled with the error it keeps, and opens it anew once the disk takes writes. Reads go on until then.
+    pub fn reopen(&self) -> Result<(), Fault> {
+        self.disk.room(&self.dir)?;
+        let mut slot = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        // Dropped first: sled locks its file, and a second sled would not get the lock.
+        drop(slot.take());
+        *slot = Some(open(&self.dir)?);
+        Ok(())
+    }
+
+    /// The value under `key`.
+    pub fn get(&self, key: &[u8]) -> Result<Option<IVec>, Fault> {
+        self.with("A page", |db| db.get(key).map_err(Fault::from))?.map(|value| unseal(key, &value)).transpose()
+    }
+
+    /// The value under `key` as it stands there, without a seal.
+    pub fn get_raw(&self, key: &[u8]) -> Result<Option<IVec>, Fault> {
+        self.with("A page", |db| Ok(db.get(key)?))
+    }
+
+    /// The last pair with a key at or below `key`.
+    pub fn at_or_below(&self, key: &[u8]) -> Result<Option<(IVec, IVec)>, Fault> {
+        let found = self.with("A page", |db| db.range(..=key).next_back().transpose().map_err(Fault::from))?;
+        found.map(|(key, value)| Ok((key.clone(), unseal(&key, &value)?))).transpose()
+    }
+
+    /// Hands the pairs from `from` on that begin with `prefix` to `each`, in their order, until it answers `false`.
+    pub fn scan(
+        &self,
+        prefix: &[u8],
+        from: &[u8],
+        mut each: impl FnMut(&[u8], IVec) -> Result<bool, Fault>,
+    ) -> Result<(), Fault> {
+        self.with("A page", |db| {
+            for pair in db.range(from..) {
+                let (key, value) = pair?;
+                if !key.starts_with(prefix) || !each(&key, unseal(&key, &value)?)? {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The keys from `from` on that begin with `prefix`, whatever their values.
+    pub fn keys(&self, prefix: &[u8], from: &[u8]) -> Result<Vec<IVec>, Fault> {
+        self.with("A page", |db| {
+            let keys = db.range(from..).keys().take_while(|key| key.as_ref().is_ok_and(|key| key.starts_with(prefix)));
+            Ok(keys.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Whether nothing was ever written.
+    pub fn is_empty(&self) -> Result<bool, Fault> {
+        self.with("The first page", |db| Ok(db.first()?.is_none()))
+    }
+
+    /// Bytes on disk.
+    pub fn bytes(&self) -> Result<u64, Fault> {
+        self.with("The directory", |db| Ok(db.size_on_disk()?))
+    }
+
+    /// Writes `batch` whole or not at all, and durably.
+    ///
+    /// sled's flush alone reaches the disk's cache without the file's length and place on it, so that a power cut may
+    /// take the whole store: only the sync behind it makes a commit durable.
+    pub fn commit(&self, batch: Batch) -> Result<(), Fault> {
+        self.disk.write()?;
+        self.with("A page", |db| {
+            db.apply_batch(batch)?;
+            db.flush()?;
+            Ok(())
+        })?;
+        let slot = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        let open = slot.as_ref().ok_or(Fault::Away)?;
+        Ok(self.disk.sync(&open.file)?)
+    }
+
+    fn with<T>(&self, what: &str, work: impl FnOnce(&Db) -> Result<T, Fault>) -> Result<T, Fault> {
+        let slot = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        let open = slot.as_ref().ok_or(Fault::Away)?;
+        guarded(what, || work(&open.db))
+    }
+}
+
+fn open(dir: &Path) -> Result<Open, Fault> {
+    let config = ::sled::Config::new().path(dir).cache_capacity(CACHE).flush_every_ms(Some(500));
+    let deadline = Instant::now() + REMAINS;
+    let db = loop {
+        match guarded("The file db", || Ok(config.open()?)) {
+            Err(fault) if is_locked(&fault) && Instant::now() > deadline => return Err(Fault::Locked),
+            Err(fault) if is_locked(&fault) => thread::sleep(REMAINS / 500),
+            other => break other?,
+        }
+    };
+    let file = File::open(dir.join("db"))?;
+    Ok(Open { db, file })
+}
+
+/// sled has no error of its own for this.
+fn is_locked(fault: &Fault) -> bool {
+    matches!(fault, Fault::Sled(::sled::Error::Io(error)) if error.to_string().contains("could not acquire lock"))
+}
+
+fn guarded<T>(what: &str, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Fault::Damaged(what.to_owned())))
+}
+
+/// Puts the checksum before a value.
+pub(super) fn seal(value: &[u8]) -> Vec<u8> {
+    let mut sealed = Vec::with_capacity(SEAL + value.len());
+    sealed.extend_from_slice(&crc32fast::hash(value).to_le_bytes());
+    sealed.extend_from_slice(value);
+    sealed
+}
+
+/// Takes the checksum off a value, if it is right.
+fn unseal(key: &[u8], sealed: &IVec) -> Result<IVec, Fault> {
+    let intact = sealed
+        .split_first_chunk::<SEAL>()
+        .is_some_and(|(sum, value)| u32::from_le_bytes(*sum) == crc32fast::hash(value));
+    if intact { Ok(sealed.subslice(SEAL, sealed.len() - SEAL)) } else { Err(Fault::Damaged(place_of(key))) }
+}
+
+/// What people call the value under `key`.
+fn place_of(key: &[u8]) -> String {
+    match key::segment_number(key) {
+        Some(number) => format!("Segment {number}"),
+        None => format!("The value under {:?}", String::from_utf8_lossy(key)),
+    }
+}

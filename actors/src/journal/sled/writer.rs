@@ -1,0 +1,236 @@
+//! The writer thread: the only one that writes.
+//!
+//! It takes what is queued, makes one commit of it, syncs that, publishes it to the readers and tells the callers, in
+//! the order of their appends. There is no timer: while one commit is synced, the next gathers by itself.
+//!
+//! When a commit fails, its callers are told `STORE_UNAVAILABLE` and so is everybody who appends until the store works
+//! again. Memory still says what was acknowledged and nothing more, and all that a commit writes is segments from
+//! `next_segment` on; so before the store is ready again whatever of them did reach it is removed. Hence no failed
+//! commit comes back as a hole, nor its records beside those that take their numbers. Only if the process dies before
+//! that may records come back whose callers were told of an error; they are then whole, in order and without a double.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use ::sled::Batch;
+
+use super::checkpoint::{self, Checkpoint};
+use super::draft::{Commit, Draft};
+use super::heads::Heads;
+use super::poison::streams;
+use super::queue::{Closing, Job, full_queue};
+use super::store::{Fault, seal};
+use super::watermark::Watermark;
+use super::{Shared, key, read, write};
+use crate::journal::{Done, Health, Stream};
+use crate::protocol::{Code, Error};
+
+/// Entries of one commit. More would make the first of them wait longer for the sync without making it cheaper.
+const ENTRIES: usize = 256;
+
+/// Bytes of one commit: sled writes its file in steps of 512 KiB, and a longer commit is more than one of them.
+const BYTES: usize = 384 * 1024;
+
+/// Keys of one checkpoint: at about 10 µs each it holds the appends up for some 20 ms.
+const KEYS: usize = 2048;
+
+/// How long to wait before a failed store is tried again: at first, and at the most.
+const WAIT: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+
+/// The writer thread.
+#[derive(Debug)]
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    heads: Heads,
+    checkpoint_every: usize,
+}
+
+/// Somebody to be told.
+struct Outcome {
+    job: u64,
+    streams: Vec<Stream>,
+    done: Done,
+    result: Result<(), Error>,
+}
+
+impl Writer {
+    /// A writer that makes a checkpoint after so many records.
+    pub fn new(shared: Arc<Shared>, checkpoint_every: usize) -> Self {
+        Self { shared, heads: Heads::default(), checkpoint_every }
+    }
+
+    /// Writes until the queue is closed and empty.
+    pub fn run(mut self) -> Result<(), Error> {
+        while let Some(jobs) = self.shared.queue.take(ENTRIES, BYTES) {
+            metrics::gauge!("callboard_journal_queue_depth").set(self.shared.queue.len() as f64);
+            let written = self.commit(jobs).and_then(|()| self.checkpoint_if_due());
+            if let Err(fault) = written {
+                self.recover(&fault);
+            }
+        }
+        if *read(&self.shared.health) != Health::Ready {
+            return Err(unavailable());
+        }
+        if self.shared.queue.closing() == Some(Closing::Orderly) {
+            self.checkpoint()?;
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, jobs: Vec<Job>) -> Result<(), Fault> {
+        let started = Instant::now();
+        let next = read(&self.shared.state).next_segment;
+        let mut draft = Draft::new(&self.shared.state, &self.shared.store, &mut self.heads, next);
+        let mut outcomes = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            outcomes.push(draft_job(&self.shared, &mut draft, job));
+        }
+        let commit = draft.finish();
+        let written = self.write(next, commit);
+        if let Err(fault) = &written {
+            self.fail(fault);
+            for outcome in &mut outcomes {
+                outcome.result = outcome.result.clone().and(Err(unavailable()));
+            }
+        }
+        metrics::histogram!("callboard_commit_seconds").record(started.elapsed().as_secs_f64());
+        for outcome in outcomes {
+            self.tell(outcome);
+        }
+        written
+    }
+
+    /// Writes and syncs a commit, then publishes it.
+    fn write(&mut self, next: u64, commit: Commit) -> Result<(), Fault> {
+        if commit.segments.is_empty() {
+            return Ok(());
+        }
+        let segments = commit.segments.len() as u64;
+        let mut batch = Batch::default();
+        for (number, segment) in (next..).zip(&commit.segments) {
+            batch.insert(key::segment(number), seal(segment));
+        }
+        self.shared.store.commit(batch)?;
+        let mut state = write(&self.shared.state);
+        let before = state.records;
+        for effect in commit.effects {
+            self.heads.apply(&effect);
+            state.apply(effect);
+        }
+        state.next_segment = next + segments;
+        metrics::counter!("callboard_journal_records_total").increment(state.records - before);
+        Ok(())
+    }
+
+    fn checkpoint_if_due(&mut self) -> Result<(), Fault> {
+        let due = {
+            let state = read(&self.shared.state);
+            state.fresh >= self.checkpoint_every || state.keys() >= KEYS
+        };
+        if due { self.checkpoint() } else { Ok(()) }
+    }
+
+    fn checkpoint(&mut self) -> Result<(), Fault> {
+        let shared = &self.shared;
+        let (batch, mark) = {
+            let state = read(&shared.state);
+            let batch = checkpoint::batch(&shared.store, &state, shared.next_place.load(Ordering::Relaxed))?;
+            (batch, Watermark { segments: state.next_segment, records: state.records })
+        };
+        shared.store.commit(batch)?;
+        write(&shared.state).settle();
+        Ok(mark.write(shared.store.dir())?)
+    }
+
+    /// Answers every append with an error until the store works again, or until the queue is closed.
+    fn recover(&mut self, fault: &Fault) {
+        if *read(&self.shared.health) == Health::Ready {
+            self.fail(fault);
+        }
+        let (mut wait, longest) = WAIT;
+        loop {
+            let deadline = Instant::now() + wait;
+            self.refuse_until(deadline);
+            if self.shared.queue.closing().is_some() {
+                return;
+            }
+            match self.restore() {
+                Ok(()) => break,
+                Err(fault) => self.fail(&fault),
+            }
+            wait = longest.min(wait * 2);
+        }
+        log::info!("the store takes writes again");
+        *write(&self.shared.health) = Health::Ready;
+    }
+
+    fn refuse_until(&self, deadline: Instant) {
+        loop {
+            let jobs = self.shared.queue.take_until(deadline);
+            if jobs.is_empty() {
+                return;
+            }
+            for job in jobs {
+                let streams = streams(&job.batch).collect();
+                self.tell(Outcome { job: job.number, streams, done: job.done, result: Err(unavailable()) });
+            }
+        }
+    }
+
+    /// Opens the store anew and takes what a failed commit left out of it.
+    fn restore(&self) -> Result<(), Fault> {
+        let shared = &self.shared;
+        shared.store.reopen()?;
+        let next = read(&shared.state).next_segment;
+        let mut batch = Batch::default();
+        for left in shared.store.keys(b"s", &key::segment(next))? {
+            batch.remove(left);
+        }
+        shared.store.commit(batch)?;
+        // A checkpoint that seemed to fail may stand all the same; nothing was committed since.
+        if Checkpoint::read(&shared.store)?.next_segment > read(&shared.state).checkpoint {
+            write(&shared.state).settle();
+        }
+        Ok(())
+    }
+
+    fn fail(&self, fault: &Fault) {
+        log::error!("the store takes no writes: {fault}");
+        *write(&self.shared.health) = Health::Failed(fault.to_string());
+    }
+
+    /// Tells a caller; what it does with that must not end the writer.
+    fn tell(&self, outcome: Outcome) {
+        if outcome.result.is_err() {
+            self.shared.poison.failed(outcome.job, &outcome.streams);
+        }
+        let told = catch_unwind(AssertUnwindSafe(|| (outcome.done)(outcome.result)));
+        if told.is_err() {
+            log::error!("a caller of the journal panicked when it was told the outcome");
+        }
+    }
+}
+
+/// Puts a job into the draft, if it holds.
+fn draft_job(shared: &Shared, draft: &mut Draft<'_>, job: Job) -> Outcome {
+    let (number, streams) = (job.number, streams(&job.batch).collect::<Vec<_>>());
+    let result = if job.refused {
+        Err(full_queue())
+    } else if shared.poison.forbids(&job) {
+        Err(Error::internal("An earlier record of this stream was not written"))
+    } else {
+        draft.add(job.batch)
+    };
+    if result.is_err() {
+        // At once, not when told: the next job of the same commit may be of the same stream.
+        shared.poison.failed(number, &streams);
+    }
+    Outcome { job: number, streams, done: job.done, result }
+}
+
+/// The error while the store takes no writes.
+fn unavailable() -> Error {
+    Error::new(Code::StoreUnavailable, "The store does not take writes at the moment")
+}

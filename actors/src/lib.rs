@@ -7,4 +7,5 @@ pub mod brain;
 pub mod journal;
 pub mod memory;
 pub mod protocol;
+pub mod text;
 pub mod tool;

@@ -1,3 +1,4 @@
 //! Agents.
 
+pub mod mood;
 pub mod persona;

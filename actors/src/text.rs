@@ -108,11 +108,21 @@ impl<'a> Reading<'a> {
     }
 }
 
+/// Where quotations begin and end, quotes included, in order.
+pub fn quotations(text: &str) -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some((start, end)) = quotation(&text[from..]) {
+        found.push((from + start, from + end));
+        from += end;
+    }
+    found
+}
+
 /// Where the colon stands that ends the instruction: one followed by white space or a quote, not inside a word.
-fn colon(text: &str) -> Option<usize> {
+pub fn colon(text: &str) -> Option<usize> {
     let head = text.char_indices().take_while(|(at, _)| *at <= MAX_HEAD).filter(|(_, c)| *c == ':');
-    head.map(|(at, _)| at)
-        .find(|at| text[at + 1..].starts_with(|c: char| c.is_whitespace() || "\"'“‘«`".contains(c)))
+    head.map(|(at, _)| at).find(|at| text[at + 1..].starts_with(|c: char| c.is_whitespace() || "\"'“‘«`".contains(c)))
 }
 
 /// The first quotation, from its opening quote up to behind its closing one.

@@ -16,9 +16,12 @@ pub mod frame;
 pub mod gate;
 pub mod handshake;
 pub mod intake;
+pub mod ledger;
 mod line;
 pub mod outflow;
+pub mod pace;
 pub mod reaper;
+pub mod session;
 pub mod wire;
 
 pub use assembly::Incoming;

@@ -89,7 +89,10 @@ impl Builtin {
                 }
                 Err(error) if ends_run(&error, brief.run.kind) => return Err(error),
                 Err(error) => {
-                    let text = format!("I could not {}: {}.", planned.bid.intent, sentence(&error));
+                    let text = match lacking(&error) {
+                        Some(what) => format!("For that I need {what}."),
+                        None => format!("I could not {}: {}.", planned.bid.intent, sentence(&error)),
+                    };
                     done.push((planned.tool.name(), Output { text, ..Output::default() }));
                 }
             }
@@ -166,6 +169,15 @@ fn ends_run(error: &Error, kind: RunKind) -> bool {
 
 fn sentence(error: &Error) -> String {
     error.to_string().trim_end_matches('.').to_owned()
+}
+
+/// What a tool wanted and did not get, where it is an argument.
+fn lacking(error: &Error) -> Option<&str> {
+    let about_argument =
+        error.message.starts_with("Missing required field") || error.message.starts_with("Invalid field");
+    let (_, expected) = error.details.split_once("expected ").filter(|_| about_argument)?;
+    // `Error::missing` has its expectation in brackets.
+    Some(if error.message.starts_with("Missing") { expected.strip_suffix(')').unwrap_or(expected) } else { expected })
 }
 
 /// One answer of all results: a single one's data as it is, several as a list.

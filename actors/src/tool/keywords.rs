@@ -13,7 +13,7 @@ use crate::text::{Reading, shortened};
 const MAX_TEXT: usize = 32 << 10;
 
 /// The most keywords told.
-const MAX_KEYWORDS: u64 = 50;
+const MAX_KEYWORDS: u64 = 20;
 
 /// Names what a text is about.
 #[derive(Debug)]
@@ -60,7 +60,10 @@ impl Tool for Keywords {
             "main concept*",
             "key idea*",
         ]);
-        let score = match (named, topics) {
+        let about = words.begins_any(&["what is", "what's"])
+            && words.any(&["text about", "about"])
+            && reading.subject.is_some();
+        let score = match (named, topics || about) {
             (true, _) => 0.92,
             (_, true) => 0.75,
             _ => return None,

@@ -1,6 +1,6 @@
 //! Requests that ask for several things, taken apart where one ends and the next begins.
 
-use crate::text::{colon, quotations};
+use crate::text::{beginning, colon, quotations};
 
 /// What may stand between two requests; longer ones before those they begin with.
 const JOINTS: [&str; 13] = [
@@ -18,6 +18,12 @@ const JOINTS: [&str; 13] = [
     "; ",
     ", ",
 ];
+
+/// Several requests stand in so many bytes, or it is one with a long subject.
+const MAX_CUTTABLE: usize = 2000;
+
+/// More parts than this are not looked for: four times what one plan holds.
+const MAX_CLAUSES: usize = 32;
 
 /// The joints that end a sentence.
 const ENDS: [&str; 4] = [". ", "? ", "! ", "; "];
@@ -82,11 +88,11 @@ const OPENERS: [&str; 52] = [
 /// colon of a subject is cut, and with `sentences_only` nothing but sentences.
 pub(super) fn clauses(text: &str, sentences_only: bool) -> Vec<&str> {
     let end = cuttable(text);
-    let quoted = quotations(text);
+    let quoted = quotations(&text[..end]);
     let mut clauses = Vec::new();
     let mut start = 0;
     let mut at = 0;
-    while at < end {
+    while at < end && clauses.len() < MAX_CLAUSES {
         let joint = JOINTS.iter().find(|joint| text.get(at..).is_some_and(|rest| rest.starts_with(**joint)));
         let free = !quoted.iter().any(|(from, to)| (*from..*to).contains(&at));
         let fits = |joint: &&&str| free && (!sentences_only || ENDS.contains(joint)) && at + joint.len() <= end;
@@ -105,13 +111,13 @@ pub(super) fn clauses(text: &str, sentences_only: bool) -> Vec<&str> {
 
 /// Up to where a text may be cut: its first line, and not behind a colon that begins a subject.
 fn cuttable(text: &str) -> usize {
-    let line = text.find('\n').unwrap_or(text.len());
+    let line = text.find('\n').unwrap_or(text.len()).min(beginning(text, MAX_CUTTABLE).len());
     colon(text).map_or(line, |at| at.min(line))
 }
 
 fn opens(rest: &str) -> bool {
-    let words = rest.split(|c: char| c.is_whitespace() || ",:;?!.".contains(c)).map(str::to_lowercase);
-    let first = words.filter(|word| !matches!(word.as_str(), "" | "and" | "then")).next().unwrap_or_default();
+    let mut words = rest.split(|c: char| c.is_whitespace() || ",:;?!.".contains(c)).map(str::to_lowercase);
+    let first = words.find(|word| !matches!(word.as_str(), "" | "and" | "then")).unwrap_or_default();
     OPENERS.contains(&first.replace('’', "'").as_str())
 }
 

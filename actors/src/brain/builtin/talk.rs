@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::brain::Brief;
 use crate::protocol::{Emotion, Role};
 use crate::text::{Words, shortened, terms};
-use crate::tool::Tool;
+use crate::tool::{Tool, sentiment};
 
 /// What a text without a task is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,6 +18,14 @@ pub(super) enum Talk {
     /// What can you do?
     Abilities,
     HowAreYou,
+    /// Kind words about the agent.
+    Praise,
+    /// Hard words about the agent.
+    Blame,
+    /// Something told, not asked.
+    Statement,
+    /// Yes, no, and the like.
+    Aside,
     /// Why are you here, and not the one before?
     Handoff,
     /// Anything else.
@@ -118,6 +126,9 @@ impl Talk {
             "about yourself",
             "who am i talking",
             "who is this",
+            "who made you",
+            "who built you",
+            "what kind of agent",
             "are you a bot",
             "are you an ai",
             "are you human",
@@ -149,6 +160,8 @@ impl Talk {
             "howdy",
             "moin",
             "hallo",
+            "are you there",
+            "anybody there",
             "welcome",
             "yo",
         ];
@@ -174,7 +187,31 @@ impl Talk {
         if short && (words.begins_any(&bye) || words.begins_any(&["ok bye*", "okay bye*", "well bye*", "that's all"])) {
             return Self::Goodbye;
         }
-        Self::Unknown
+        Self::of_tone(text, &words)
+    }
+
+    /// What a text is that neither asks nor greets: kind, hard, telling, or nothing of the like.
+    fn of_tone(text: &str, words: &Words) -> Self {
+        const ASIDES: [&str; 16] = [
+            "yes", "no", "ok", "okay", "sure", "fine", "maybe", "right", "cool", "yeah", "nope", "lol", "alright",
+            "yep", "great", "nice",
+        ];
+        let short = words.len() <= 8 && !text.contains('?');
+        let tone = if short && words.any(&["you", "you're", "your"]) { sentiment::score(text) } else { 0.0 };
+        match () {
+            () if (1..=2).contains(&words.len()) && short && words.iter().all(|word| ASIDES.contains(&word)) => {
+                Self::Aside
+            }
+            () if tone >= 0.35 => Self::Praise,
+            () if tone <= -0.35 => Self::Blame,
+            () if !text.contains('?')
+                && words
+                    .begins_any(&["my", "our", "i am", "i'm", "i like", "i love", "i live", "we are", "i have"]) =>
+            {
+                Self::Statement
+            }
+            () => Self::Unknown,
+        }
     }
 
     /// What the agent is going to do about it, for the plan.
@@ -186,6 +223,10 @@ impl Talk {
             Self::Identity => "I will say who I am.",
             Self::Abilities => "I will say what I can do.",
             Self::HowAreYou => "I will say how I am.",
+            Self::Praise => "I will answer the kind words.",
+            Self::Blame => "I will offer to do better.",
+            Self::Statement => "I was told something; I will say what becomes of it.",
+            Self::Aside => "I will ask what to do.",
             Self::Handoff => "I will say why I took over.",
             Self::Unknown => "None of my tools fits this; I will say so.",
         }
@@ -200,6 +241,12 @@ impl Talk {
             Self::Identity => format!("I am {}, {}. {}", persona.name, persona.title, persona.description),
             Self::Abilities => abilities(brief, own),
             Self::HowAreYou => format!("{} How can I help you?", mood(brief.mood.emotion)),
+            Self::Praise => "Thank you, that is kind of you! What is next?".to_owned(),
+            Self::Blame => {
+                "I am sorry that I was of no help. Tell me what you need, and I will try to do better.".to_owned()
+            }
+            Self::Statement => statement(own),
+            Self::Aside => "All right. What would you like me to do?".to_owned(),
             Self::Handoff => handoff(brief),
             Self::Unknown => unknown(brief, own),
         }
@@ -239,6 +286,15 @@ fn abilities(brief: &Brief, own: &[Arc<dyn Tool>]) -> String {
         persona.title,
         listed.join("\n")
     )
+}
+
+/// What becomes of what somebody merely told.
+fn statement(own: &[Arc<dyn Tool>]) -> String {
+    if own.iter().any(|tool| tool.name() == "remember") {
+        "I see. It stays in this conversation; say “remember that …” and I will know it in others as well.".to_owned()
+    } else {
+        "I see. It stays in this conversation.".to_owned()
+    }
 }
 
 /// Why this agent leads now, in the words of the server's message about it.

@@ -392,6 +392,33 @@ fn agents_in_turn_do_not_parrot() {
 }
 
 #[test]
+fn hostile_texts_cost_little_and_break_nothing() {
+    let start = Instant::now();
+    for piece in ["\"a „b ", "1+", "(", "in x ", "a. what is ", "sentiment of ", "é", "twenty ", "'"] {
+        let mut nyx = Agent::new("nyx");
+        nyx.brief.history = (0..50).map(|seq| message(seq, Role::User, &piece.repeat(4096))).collect();
+        let (answer, _) = nyx.ask(&format!("what did I say about {}", piece.repeat((256 << 10) / piece.len())));
+        assert!(!answer.unwrap().text.is_empty(), "{piece}");
+    }
+    // A few seconds on a busy machine; anything quadratic in 256 KiB takes hours.
+    assert!(start.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
+fn the_echo_brain_says_what_it_was_told() {
+    let mut agent = Agent::new("nyx");
+    agent.brief.content = "word ".repeat(100);
+    agent.brief.stream = true;
+    let heard = Heard::default();
+    let thought = crate::brain::echo::Echo.think(&agent.brief, &heard);
+    let answer = futures_util::FutureExt::now_or_never(thought).unwrap().unwrap();
+    assert_eq!(answer.text, agent.brief.content);
+    assert_eq!(heard.pieces.into_inner().unwrap(), agent.brief.content);
+    let kinds: Vec<StepKind> = heard.steps.into_inner().unwrap().iter().map(|step| step.kind).collect();
+    assert_eq!(kinds, [StepKind::Answer]);
+}
+
+#[test]
 fn it_stops_when_told_to() {
     let mut nyx = Agent::new("nyx");
     nyx.brief.cancelled.cancel();

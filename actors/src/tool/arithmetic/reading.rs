@@ -13,25 +13,29 @@ pub(super) struct Found {
 }
 
 /// Words that ask for a computation.
-const CUES: [&str; 22] = [
+const CUES: [&str; 28] = [
     "calc*", "comput*", "evaluat*", "what is", "what's", "whats", "how much", "solve", "sum", "add", "plus",
     "multipl*", "product", "divid*", "subtract", "minus", "times", "work out", "result", "equal*", "math*", "percent*",
+    "increase", "average", "mean", "decrease", "raise", "reduce",
 ];
 
 /// Words that may stand around an expression without making it something else.
 #[rustfmt::skip]
-const FILLERS: [&str; 47] = [
+const FILLERS: [&str; 52] = [
     "what", "what's", "whats", "is", "the", "result", "of", "please", "can", "could", "you", "me", "tell", "calculate",
     "compute", "evaluate", "how", "much", "solve", "work", "out", "equals", "equal", "to", "and", "find", "value", "for",
     "do", "does", "give", "add", "sum", "multiply", "divide", "subtract", "by", "from", "product", "difference", "between",
-    "expression", "following", "i", "need", "answer", "quickly",
+    "expression", "following", "i", "need", "answer", "quickly", "average", "increase", "decrease", "raise", "reduce",
 ];
 
-/// The longest text that is searched, in words; sums are not found in essays.
-const MAX_WORDS: usize = 200;
+/// The longest text that is searched, in bytes; sums are not found in essays.
+const MAX_TEXT: usize = 2000;
 
 /// The expression in `text`, if it has one that is meant to be computed; `head` is an instruction before it.
 pub(super) fn find(head: &str, text: &str) -> Option<Found> {
+    if text.len() > MAX_TEXT {
+        return None;
+    }
     let pieces = pieces(text);
     let spelled = operation(&pieces).or_else(|| longest(&pieces))?;
     let cued = Words::of(head).any(&CUES) || Words::of(text).any(&CUES) || text.trim_end().ends_with('=');
@@ -86,7 +90,7 @@ fn pieces(text: &str) -> Vec<Piece> {
     let text = text.to_lowercase().replace(['×', '·', '⋅'], "*").replace('÷', "/").replace(['−', '–'], "-");
     let text = text.replace('²', "^2").replace('³', "^3").replace('√', " sqrt ");
     let mut words = Vec::new();
-    for chunk in text.split_whitespace().take(MAX_WORDS) {
+    for chunk in text.split_whitespace() {
         split_chunk(chunk, &mut words);
     }
     phrases(&number_words(&words))
@@ -182,6 +186,8 @@ fn number_at(words: &[String], start: usize) -> Option<(u64, usize)> {
                 group = group.checked_mul(100)?;
                 last = 100;
             }
+            // `a hundred`
+            _ if word == "a" && at == start && words.get(at + 1).is_some_and(|next| scale(next).is_some()) => group = 1,
             (_, Some(scale)) if at > start => {
                 total = total.checked_add(group.checked_mul(scale)?)?;
                 group = 0;
@@ -294,9 +300,12 @@ fn operation(pieces: &[Piece]) -> Option<String> {
         let Piece::Word(word) = piece else { return None };
         Some(match word.as_str() {
             "add" | "sum" => (at, "+", &["and", ",", "to", "with"][..]),
+            "average" | "mean" => (at, "mean", &["and", ","][..]),
             "multiply" | "product" => (at, "*", &["and", ",", "by", "with"][..]),
             "divide" => (at, "/", &["by"][..]),
             "subtract" => (at, "from", &["from"][..]),
+            "increase" | "raise" => (at, "+", &["by"][..]),
+            "decrease" | "reduce" | "lower" => (at, "-", &["by"][..]),
             "difference" => (at, "-", &["and"][..]),
             _ => return None,
         })
@@ -312,13 +321,16 @@ fn operation(pieces: &[Piece]) -> Option<String> {
         }
     }
     operands.retain(|operand| !operand.is_empty());
+    let mean = sign == "mean";
+    let sign = if mean { "+" } else { sign };
     let mut spelled: Vec<String> = operands.iter().map(|operand| join(operand)).collect();
     if sign == "from" {
         spelled.reverse();
     }
     let sign = if sign == "from" { "-" } else { sign };
     let complete = spelled.len() >= 2 && spelled.iter().all(|operand| parse::parse(operand).is_ok());
-    complete.then(|| spelled.join(&format!(" {sign} ")))
+    let joined = spelled.join(&format!(" {sign} "));
+    complete.then(|| if mean { format!("({joined}) / {}", spelled.len()) } else { joined })
 }
 
 /// The longest run of pieces that is an expression and has something to compute.
@@ -340,8 +352,8 @@ fn longest(pieces: &[Piece]) -> Option<String> {
 fn trim<'a>(math: &'a [&'a str]) -> &'a [&'a str] {
     let begins = |sign: &&str| is_number(sign) || matches!(*sign, "(" | "-" | "+" | "sqrt");
     let ends = |sign: &&str| is_number(sign) || matches!(*sign, ")" | "!" | "%");
-    let start = math.iter().position(|sign| begins(sign)).unwrap_or(math.len());
-    let end = math.iter().rposition(|sign| ends(sign)).map_or(start, |at| at + 1);
+    let start = math.iter().position(begins).unwrap_or(math.len());
+    let end = math.iter().rposition(ends).map_or(start, |at| at + 1);
     math.get(start..end.max(start)).unwrap_or_default()
 }
 

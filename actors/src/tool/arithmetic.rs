@@ -1,7 +1,8 @@
 //! Arithmetic as a person expects it: exact fractions, precedence, powers, percentages, and honest limits.
 //!
-//! `reading` finds the expression in what somebody says, `parse` makes a tree of it, `value` computes.
+//! `reading` finds the expression in what somebody says (`number`: the numbers in words), `parse` makes a tree of it, `value` computes.
 
+mod number;
 mod parse;
 mod reading;
 mod value;

@@ -121,21 +121,18 @@ impl Brain for Builtin {
                 agreed(answer, brief)
             }
             Plan::Elsewhere { tool, intent } => {
-                let (said, found) = talk::elsewhere(tool.as_ref(), intent, brief, &self.own);
+                let said = talk::elsewhere(tool.as_ref(), intent, brief, &self.own);
                 sink.step(Step::now(StepKind::Planning, "I have no tool for this; I look who has.", importance::PLAN));
-                if brief.run.kind == RunKind::Command && !found {
-                    return Err(Error::new(Code::AgentFailed, said));
-                }
-                Answer { text: said, data: Value::Null }
+                refused(said, brief.run.kind)?
             }
             Plan::Talk => {
                 let talk = talk::Talk::about(&brief.content);
                 sink.step(Step::now(StepKind::Planning, talk.told(), importance::SMALL_TALK));
                 let said = talk.answer(brief, &self.own);
-                if brief.run.kind == RunKind::Command && talk == talk::Talk::Unknown {
-                    return Err(Error::new(Code::AgentFailed, said));
+                match talk {
+                    talk::Talk::Unknown => refused(said, brief.run.kind)?,
+                    _ => Answer { text: said, data: Value::Null },
                 }
-                Answer { text: said, data: Value::Null }
             }
         };
         scene.check()?;
@@ -144,6 +141,14 @@ impl Brain for Builtin {
             pieces(&answer.text).for_each(|piece| sink.delta(piece));
         }
         Ok(answer)
+    }
+}
+
+/// What the agent cannot do: an answer to people, and a failure of a command, whose status programs read.
+fn refused(said: String, kind: RunKind) -> Result<Answer, Error> {
+    match kind {
+        RunKind::Command => Err(Error::new(Code::AgentFailed, said)),
+        RunKind::Chat | RunKind::Task => Ok(Answer { text: said, data: Value::Null }),
     }
 }
 

@@ -177,6 +177,8 @@ mod tests {
             "what is 5?",
             "the a-b test, 50% done",
             "the time is 10:30",
+            "what is the 2-3 page report about?",
+            "what's new in 3/4 time?",
             "C++ is fun - isn't it?",
             "how many days until 2026-12-25",
             "she came 1st and he came 2nd",

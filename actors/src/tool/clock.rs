@@ -104,28 +104,11 @@ fn wanted(reading: &Reading<'_>, today: NaiveDate) -> Option<(f32, Value, &'stat
     let words = &reading.words;
     let dates = dates(reading.whole, words, today);
     let span = words.any(&[
-        "how many days",
-        "days until",
-        "days till",
-        "days between",
-        "how long until",
-        "how far",
-        "days since",
-        "days from",
-        "how long ago",
-        "how long till",
-        "days to",
-        "days left",
+        "how many days", "days until", "days till", "days between", "how long until", "how far", "days since",
+        "days from", "how long ago", "how long till", "days to", "days left",
     ]);
     let weekday = words.any(&[
-        "what day",
-        "which day",
-        "weekday",
-        "day of the week",
-        "what date",
-        "which date",
-        "the date",
-        "date tomorrow",
+        "what day", "which day", "weekday", "day of the week", "what date", "which date", "the date", "date tomorrow",
     ]);
     match (dates.as_slice(), span, weekday) {
         ([from, to, ..], true, _) => {
@@ -141,40 +124,14 @@ fn wanted(reading: &Reading<'_>, today: NaiveDate) -> Option<(f32, Value, &'stat
         _ => {}
     }
     let time = words.any(&[
-        "what time is it",
-        "what's the time",
-        "what is the time",
-        "current time",
-        "time is it",
-        "time now",
-        "the time now",
-        "local time",
-        "the time please",
-        "tell me the time",
-        "what time it is",
-        "time in utc*",
-        "clock",
-        "time of day",
+        "what time is it", "what's the time", "what is the time", "current time", "time is it", "time now",
+        "the time now", "local time", "the time please", "tell me the time", "what time it is", "time in utc*",
+        "clock", "time of day",
     ]);
     let date = words.any(&[
-        "what day is it",
-        "what day is today",
-        "what's the date",
-        "what is the date",
-        "today's date",
-        "current date",
-        "what date is it",
-        "date today",
-        "what is today",
-        "what day it is",
-        "day is today",
-        "what's today",
-        "which day is it",
-        "weekday is it",
-        "weekday is today",
-        "date is it",
-        "day of the week is it",
-        "what year",
+        "what day is it", "what day is today", "what's the date", "what is the date", "today's date", "current date",
+        "what date is it", "date today", "what is today", "what day it is", "day is today", "what's today",
+        "which day is it", "weekday is it", "weekday is today", "date is it", "day of the week is it", "what year",
         "what month",
     ]);
     let alone = words.len() <= 2 && words.any(&["time", "date", "now", "today"]);
@@ -321,11 +278,7 @@ mod tests {
     #[test]
     fn it_is_not_meant_by_everything() {
         for text in [
-            "2026-11-21",
-            "it takes time",
-            "the meeting is on 2026-11-21",
-            "Hello",
-            "one day I will go",
+            "2026-11-21", "it takes time", "the meeting is on 2026-11-21", "Hello", "one day I will go",
             "last time it failed",
         ] {
             assert_eq!(ask(text), None, "{text}");

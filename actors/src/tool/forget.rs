@@ -35,14 +35,8 @@ impl Tool for Forget {
     fn bid(&self, text: &str, _parameters: &Value, _scene: &Scene) -> Option<Bid> {
         let reading = Reading::of(text);
         let words = &reading.words;
-        let begins = words.begins_any(&[
-            "forget",
-            "please forget",
-            "you can forget",
-            "can you forget",
-            "unlearn",
-            "please unlearn",
-        ]);
+        let begins = words
+            .begins_any(&["forget", "please forget", "you can forget", "can you forget", "unlearn", "please unlearn"]);
         let removes = words.any(&["delete", "remove", "erase", "drop"])
             && words.any(&["memory", "memories", "note", "fact", "remembered", "you remember"]);
         if words.any(&["don't forget", "not forget", "forget it", "never forget"]) || !(begins || removes) {

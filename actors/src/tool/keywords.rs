@@ -42,23 +42,10 @@ impl Tool for Keywords {
         let reading = Reading::of(text);
         let words = &reading.words;
         let named = words.any(&[
-            "keyword*",
-            "key word*",
-            "key term*",
-            "key phrase*",
-            "keyphrase*",
-            "important term*",
-            "important words",
+            "keyword*", "key word*", "key term*", "key phrase*", "keyphrase*", "important term*", "important words",
         ]);
         let topics = words.any(&[
-            "topic*",
-            "tags",
-            "tag this",
-            "buzzword*",
-            "main terms",
-            "key concept*",
-            "main concept*",
-            "key idea*",
+            "topic*", "tags", "tag this", "buzzword*", "main terms", "key concept*", "main concept*", "key idea*",
         ]);
         let about = words.begins_any(&["what is", "what's"])
             && words.any(&["text about", "about"])
@@ -133,13 +120,7 @@ fn extract(text: &str, limit: usize) -> Vec<String> {
 fn tail(whole: &str) -> Option<&str> {
     let lower = whole.to_ascii_lowercase();
     let start = [
-        "keywords of ",
-        "keywords from ",
-        "keywords in ",
-        "terms in ",
-        "terms of ",
-        "phrases in ",
-        "topics of ",
+        "keywords of ", "keywords from ", "keywords in ", "terms in ", "terms of ", "phrases in ", "topics of ",
         "topics in ",
     ]
     .iter()

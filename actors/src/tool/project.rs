@@ -86,13 +86,7 @@ impl Tool for Project {
 fn lists(words: &Words) -> bool {
     let files = words.any(&["file*", "folder*", "director*"]);
     let names = words.any(&[
-        "list the",
-        "list all",
-        "list files",
-        "list me",
-        "show me the files",
-        "show the files",
-        "name the files",
+        "list the", "list all", "list files", "list me", "show me the files", "show the files", "name the files",
     ]);
     let which = words.begins_any(&["what files", "which files", "what folders", "which folders", "what director*"]);
     files && (names || which && words.any(&["are in", "are there", "are below", "are under", "do we have", "exist"]))
@@ -101,54 +95,20 @@ fn lists(words: &Words) -> bool {
 /// How much the instruction is about the make-up of a project.
 fn score(words: &Words, has_path: bool) -> Option<f32> {
     let thing = words.any(&[
-        "project*",
-        "codebase*",
-        "code base*",
-        "repo",
-        "repos",
-        "repository",
-        "repositories",
-        "workspace",
-        "source",
-        "sources",
-        "source code",
-        "source tree",
-        "file*",
-        "folder*",
-        "director*",
-        "crate",
-        "code",
-        "package",
-        "module*",
-        "tree",
+        "project*", "codebase*", "code base*", "repo", "repos", "repository", "repositories", "workspace", "source",
+        "sources", "source code", "source tree", "file*", "folder*", "director*", "crate", "code", "package",
+        "module*", "tree",
     ]);
     let ask = words.any(&[
-        "analy*",
-        "structure*",
-        "how big",
-        "how large",
-        "size*",
-        "how many",
-        "count*",
-        "overview",
-        "layout",
-        "statistic*",
-        "stats",
-        "languages",
-        "lines of code",
-        "loc",
-        "number of",
-        "inspect*",
-        "examine*",
-        "survey*",
-        "made of",
-        "breakdown",
+        "analy*", "structure*", "how big", "how large", "size*", "how many", "count*", "overview", "layout",
+        "statistic*", "stats", "languages", "lines of code", "loc", "number of", "inspect*", "examine*", "survey*",
+        "made of", "breakdown",
     ]);
     let written =
         words.any(&["what language*", "which language*", "programming language*", "written in", "lines of code"]);
-    let elsewhere =
-        words.any(&["sentiment", "summar*", "keyword*", "remember*", "recall*", "defined", "mention*", "said"])
-            || words.any(&["file* contain*", "contents of", "snippet"]);
+    let elsewhere = words
+        .any(&["sentiment", "summar*", "keyword*", "remember*", "recall*", "defined", "mention*", "said"])
+        || words.any(&["file* contain*", "contents of", "snippet"]);
     match (thing || has_path, ask, written) {
         _ if elsewhere => None,
         (true, true, _) => Some(0.9),
@@ -161,14 +121,8 @@ fn score(words: &Words, has_path: bool) -> Option<f32> {
         }
         (true, _, _)
             if words.any(&[
-                "describe the",
-                "describe this",
-                "explore the",
-                "what's in this",
-                "what is in this",
-                "what's in the",
-                "tell me about this",
-                "tell me about the",
+                "describe the", "describe this", "explore the", "what's in this", "what is in this", "what's in the",
+                "tell me about this", "tell me about the",
             ]) =>
         {
             Some(0.7)

@@ -286,11 +286,7 @@ mod tests {
     #[test]
     fn it_is_not_meant_by_everything() {
         for text in [
-            "Hello, agent!",
-            "tell me about black holes",
-            "What can you help me with?",
-            "First question",
-            "thanks",
+            "Hello, agent!", "tell me about black holes", "What can you help me with?", "First question", "thanks",
             "remember that I like tea",
         ] {
             assert_eq!(ask(text, &told()), None, "{text}");

@@ -102,22 +102,8 @@ const CUES: [(&str, f32); 27] = [
 
 /// What may stand before a cue.
 const OPENERS: [&str; 16] = [
-    "",
-    "please",
-    "can you",
-    "could you",
-    "would you",
-    "will you",
-    "can you please",
-    "could you please",
-    "i want you to",
-    "i'd like you to",
-    "hey",
-    "ok",
-    "okay",
-    "also",
-    "and",
-    "you should",
+    "", "please", "can you", "could you", "would you", "will you", "can you please", "could you please",
+    "i want you to", "i'd like you to", "hey", "ok", "okay", "also", "and", "you should",
 ];
 
 /// What is to be remembered, and how sure that is.

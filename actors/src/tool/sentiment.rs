@@ -102,47 +102,17 @@ fn wanted(reading: &Reading<'_>) -> Option<f32> {
     let named =
         words.any(&["sentiment*", "polarity", "emotional tone", "tone of", "mood of", "the tone", "connotation"]);
     let feels = words.any(&[
-        "how do you feel about this",
-        "how does this sound",
-        "how does that sound",
-        "how does it sound",
-        "how would you rate",
-        "what emotion*",
-        "which emotion*",
-        "feeling* behind",
-        "what feeling*",
-        "how does this feel",
-        "what mood",
-        "how do you feel about",
-        "how does",
-        "come across",
-        "sound",
+        "how do you feel about this", "how does this sound", "how does that sound", "how does it sound",
+        "how would you rate", "what emotion*", "which emotion*", "feeling* behind", "what feeling*",
+        "how does this feel", "what mood", "how do you feel about", "how does", "come across", "sound",
     ]);
     let either = words.any(&[
-        "positive",
-        "negative",
-        "happy",
-        "angry",
-        "upset",
-        "friendly",
-        "hostile",
-        "sad",
-        "pleased",
-        "satisfied",
+        "positive", "negative", "happy", "angry", "upset", "friendly", "hostile", "sad", "pleased", "satisfied",
         "complain*",
     ]);
     let asks = words.any(&["is", "are", "does", "was", "or", "sound*", "classify", "rate", "judge", "whether"]);
     let text = words.any(&[
-        "review",
-        "text",
-        "comment",
-        "message",
-        "sentence",
-        "feedback",
-        "tweet",
-        "statement",
-        "quote",
-        "this",
+        "review", "text", "comment", "message", "sentence", "feedback", "tweet", "statement", "quote", "this",
         "following",
     ]);
     let subject = reading.subject.is_some();
@@ -167,18 +137,8 @@ fn tail(whole: &str) -> Option<&str> {
         .find_map(|cue| behind(cue))?;
     let tail = unquoted(tail.trim_end_matches('?'));
     const POINTING: [&str; 12] = [
-        "this",
-        "that",
-        "it",
-        "this text",
-        "that message",
-        "my message",
-        "my last message",
-        "the text",
-        "the last message",
-        "this message",
-        "the following text",
-        "the following",
+        "this", "that", "it", "this text", "that message", "my message", "my last message", "the text",
+        "the last message", "this message", "the following text", "the following",
     ];
     (!POINTING.contains(&tail.to_lowercase().as_str()) && !tail.is_empty()).then_some(tail)
 }

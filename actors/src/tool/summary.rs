@@ -172,27 +172,10 @@ fn choose<'a>(all: &[&'a str], wanted: u64, scene: &Scene) -> Result<Vec<&'a str
 
 fn wanted(words: &Words) -> Option<f32> {
     let named = words.any(&[
-        "summar*",
-        "tl dr",
-        "tldr",
-        "gist",
-        "recap*",
-        "condens*",
-        "sum up",
-        "sum it up",
-        "boil down",
-        "boil it down",
+        "summar*", "tl dr", "tldr", "gist", "recap*", "condens*", "sum up", "sum it up", "boil down", "boil it down",
     ]);
-    let points = words.any(&[
-        "main points",
-        "key points",
-        "main idea*",
-        "in a nutshell",
-        "essence",
-        "shorten",
-        "abridge",
-        "digest",
-    ]);
+    let points = words
+        .any(&["main points", "key points", "main idea*", "in a nutshell", "essence", "shorten", "abridge", "digest"]);
     let talked = words.any(&["talked about", "talk about", "discussed", "discuss"])
         && words.any(&["what have we", "what did we", "what we"]);
     // About something in particular it is a question for the memory.

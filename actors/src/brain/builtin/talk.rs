@@ -36,28 +36,8 @@ pub(super) enum Talk {
 
 /// Words that ask for something even in a text of thanks.
 const ASKING: [&str; 22] = [
-    "what",
-    "what's",
-    "how",
-    "can",
-    "could",
-    "please",
-    "now",
-    "then",
-    "calculate",
-    "compute",
-    "count",
-    "analyze",
-    "find",
-    "search",
-    "summarize",
-    "remember",
-    "recall",
-    "tell",
-    "show",
-    "which",
-    "where",
-    "who",
+    "what", "what's", "how", "can", "could", "please", "now", "then", "calculate", "compute", "count", "analyze",
+    "find", "search", "summarize", "remember", "recall", "tell", "show", "which", "where", "who",
 ];
 
 impl Talk {
@@ -65,55 +45,25 @@ impl Talk {
         let words = Words::of(text);
         let short = words.len() <= 8;
         if words.begins_any(&[
-            "thank*",
-            "many thanks",
-            "thx",
-            "cheers",
-            "ok thank*",
-            "great thank*",
-            "nice work",
-            "well done",
-            "good job",
-            "much appreciated",
+            "thank*", "many thanks", "thx", "cheers", "ok thank*", "great thank*", "nice work", "well done",
+            "good job", "much appreciated",
         ]) && !text.contains('?')
             && !words.any(&ASKING)
         {
             return Self::Thanks;
         }
         if words.any(&[
-            "take over",
-            "took over",
-            "taken over",
-            "handed over",
-            "hand over",
-            "handoff",
-            "handed off",
-            "hand off",
+            "take over", "took over", "taken over", "handed over", "hand over", "handoff", "handed off", "hand off",
             "why are you here",
         ]) && words.any(&["why", "what", "reason", "how", "who"])
         {
             return Self::Handoff;
         }
         if words.any(&[
-            "what can you do",
-            "what can you help",
-            "can you help me with",
-            "help me with",
-            "what do you do",
-            "your abilities",
-            "your capabilities",
-            "your skills",
-            "your tools",
-            "which tools",
-            "what tools",
-            "what are you able",
-            "what are you good at",
-            "how can you help",
-            "what else can you",
-            "what could you do",
-            "what are your",
-            "your features",
-            "what do you offer",
+            "what can you do", "what can you help", "can you help me with", "help me with", "what do you do",
+            "your abilities", "your capabilities", "your skills", "your tools", "which tools", "what tools",
+            "what are you able", "what are you good at", "how can you help", "what else can you", "what could you do",
+            "what are your", "your features", "what do you offer",
         ]) || short
             && words.begins_any(&["help", "please help", "can you help", "could you help"])
             && words.len() <= 4
@@ -121,70 +71,29 @@ impl Talk {
             return Self::Abilities;
         }
         if words.any(&[
-            "who are you",
-            "what are you",
-            "your name",
-            "introduce yourself",
-            "about yourself",
-            "who am i talking",
-            "who is this",
-            "who made you",
-            "who built you",
-            "what kind of agent",
-            "are you a bot",
-            "are you an ai",
-            "are you human",
-            "who's this",
+            "who are you", "what are you", "your name", "introduce yourself", "about yourself", "who am i talking",
+            "who is this", "who made you", "who built you", "what kind of agent", "are you a bot", "are you an ai",
+            "are you human", "who's this",
         ]) {
             return Self::Identity;
         }
         if words.any(&[
-            "how are you",
-            "how do you feel",
-            "how are things",
-            "how is it going",
-            "how's it going",
-            "what's up",
-            "how do you do",
-            "your mood",
+            "how are you", "how do you feel", "how are things", "how is it going", "how's it going", "what's up",
+            "how do you do", "your mood",
         ]) && short
         {
             return Self::HowAreYou;
         }
         let hello = [
-            "hello*",
-            "hi",
-            "hey*",
-            "good morning",
-            "good afternoon",
-            "good evening",
-            "greetings",
-            "howdy",
-            "moin",
-            "hallo",
-            "are you there",
-            "anybody there",
-            "welcome",
-            "yo",
+            "hello*", "hi", "hey*", "good morning", "good afternoon", "good evening", "greetings", "howdy", "moin",
+            "hallo", "are you there", "anybody there", "welcome", "yo",
         ];
         if short && words.begins_any(&hello) {
             return Self::Greeting;
         }
         let bye = [
-            "bye*",
-            "goodbye",
-            "good bye",
-            "see you",
-            "good night",
-            "farewell",
-            "so long",
-            "cu",
-            "ciao",
-            "take care",
-            "until tomorrow",
-            "talk to you later",
-            "have a nice",
-            "have a good",
+            "bye*", "goodbye", "good bye", "see you", "good night", "farewell", "so long", "cu", "ciao", "take care",
+            "until tomorrow", "talk to you later", "have a nice", "have a good",
         ];
         if short && (words.begins_any(&bye) || words.begins_any(&["ok bye*", "okay bye*", "well bye*", "that's all"])) {
             return Self::Goodbye;

@@ -370,6 +370,23 @@ fn a_colleague_is_named_who_can() {
     assert!(said.contains("@nyx"), "{said}");
     let said = Agent::new("nyx").says("extract the keywords of 'the compiler checks ownership'");
     assert!(said.contains("@aria"), "{said}");
+    let refused = Agent::new("aria").of_kind(RunKind::Command).ask("analyze project structure").0.unwrap_err();
+    assert!(refused.code == Code::AgentFailed && refused.message.contains("nyx"), "{refused}");
+}
+
+/// `cargo test -p callboard-actors -- --ignored --nocapture what_a_request_costs`
+#[test]
+#[ignore = "a measurement"]
+fn what_a_request_costs() {
+    for text in ["Hello, agent!", "what is 12 * (3 + 4)?", "sentiment of 'I love this'", "tell me about black holes"] {
+        let mut nyx = Agent::new("nyx");
+        nyx.says(text);
+        let start = Instant::now();
+        for _ in 0..1000 {
+            nyx.says(text);
+        }
+        println!("{:?} {text}", start.elapsed() / 1000);
+    }
 }
 
 #[test]

@@ -20,6 +20,10 @@ const CUES: [&str; 28] = [
     "increase", "average", "mean", "decrease", "raise", "reduce",
 ];
 
+/// Words that ask for nothing but a computation.
+const COMMANDS: [&str; 10] =
+    ["calc*", "comput*", "evaluat*", "solve", "minus", "divid*", "subtract*", "work out", "over", "how much is"];
+
 /// Words that may stand around an expression without making it something else.
 #[rustfmt::skip]
 const FILLERS: [&str; 52] = [
@@ -44,6 +48,9 @@ pub(super) fn find(head: &str, text: &str) -> Option<Found> {
         Piece::Math(_) => true,
         Piece::Word(word) => FILLERS.contains(&word.as_str()),
     });
+    // `2-3` and `1/2` in the middle of a sentence are a range, a date or a score rather than a sum.
+    let bare = !text.contains(" of ") && spelled.chars().all(|c| c.is_ascii_digit() || "-/. ,".contains(c));
+    let cued = cued && (!bare || alone || Words::of(&format!("{head} {text}")).any(&COMMANDS));
     let clear = spelled.contains(['*', '^', '(', '!', '+', 'm', 'q']) || text.contains(" - ") || text.contains(" / ");
     let score = match (alone, cued, clear) {
         (true, true, _) | (true, _, true) => 0.95,

@@ -5,51 +5,15 @@ use crate::text::{Reading, Words};
 /// How much the words ask for what was said or is remembered.
 pub(super) fn wanted(words: &Words) -> Option<f32> {
     let asked = words.any(&[
-        "do you remember",
-        "do you recall",
-        "can you recall",
-        "can you remember",
-        "did i say",
-        "did i tell",
-        "did i mention",
-        "did i ask",
-        "i said about",
-        "i told you",
-        "did we say",
-        "did we discuss",
-        "did we talk",
-        "we talked about",
-        "we discussed",
-        "did you say",
-        "you said about",
-        "have i said",
-        "have i told",
-        "have i mentioned",
-        "was said",
-        "remind me",
-        "you remember",
-        "did i just say",
-        "were we talking",
-        "did i call",
-        "did nyx say",
-        "did aria say",
-        "did sage say",
-        "my notes",
-        "i mentioned",
-        "thing i said",
-        "i said last",
-        "i said first",
-        "i just said",
-        "i said earlier",
-        "what i said",
+        "do you remember", "do you recall", "can you recall", "can you remember", "did i say", "did i tell",
+        "did i mention", "did i ask", "i said about", "i told you", "did we say", "did we discuss", "did we talk",
+        "we talked about", "we discussed", "did you say", "you said about", "have i said", "have i told",
+        "have i mentioned", "was said", "remind me", "you remember", "did i just say", "were we talking", "did i call",
+        "did nyx say", "did aria say", "did sage say", "my notes", "i mentioned", "thing i said", "i said last",
+        "i said first", "i just said", "i said earlier", "what i said",
     ]);
     let verbs = words.begins_any(&[
-        "recall",
-        "please recall",
-        "look up what",
-        "tell me what i said",
-        "what have i",
-        "remember what",
+        "recall", "please recall", "look up what", "tell me what i said", "what have i", "remember what",
         "remember when",
     ]);
     let place = words.any(&["search", "look", "find", "check", "what is in", "what's in", "show", "list"])
@@ -74,16 +38,7 @@ pub(super) fn wanted(words: &Words) -> Option<f32> {
 /// `What is my …`, `when is our …`: only what was said can tell.
 fn is_personal(words: &Words) -> bool {
     let asks = words.begins_any(&[
-        "do you know",
-        "what*",
-        "who*",
-        "when*",
-        "where*",
-        "which",
-        "how old",
-        "do i",
-        "am i",
-        "tell me",
+        "do you know", "what*", "who*", "when*", "where*", "which", "how old", "do i", "am i", "tell me",
     ]);
     let mine = words.any(&["my", "our", "do i", "am i", "i like", "i live", "mine"]);
     asks && mine && words.len() <= 20

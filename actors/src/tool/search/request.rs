@@ -13,89 +13,34 @@ pub(super) struct Wanted {
 
 /// Words that name a kind of definition.
 const KINDS: [&str; 16] = [
-    "function",
-    "method",
-    "struct",
-    "class",
-    "enum",
-    "trait",
-    "interface",
-    "type",
-    "constant",
-    "const",
-    "variable",
-    "module",
-    "macro",
-    "fn",
-    "definition",
-    "symbol",
+    "function", "method", "struct", "class", "enum", "trait", "interface", "type", "constant", "const", "variable",
+    "module", "macro", "fn", "definition", "symbol",
 ];
 
 /// What is to be found, if the request is about finding something in the workspace.
 pub(super) fn wanted(reading: &Reading<'_>) -> Option<Wanted> {
     let words = &reading.words;
-    let elsewhere = words.any(&[
-        "memory",
-        "conversation",
-        "remember*",
-        "recall*",
-        "history",
-        "note",
-        "notes",
-        "sentiment",
-        "summar*",
-    ]);
+    let elsewhere = words
+        .any(&["memory", "conversation", "remember*", "recall*", "history", "note", "notes", "sentiment", "summar*"]);
     let said =
         words.any(&["i said", "i say", "you said", "did i", "did you", "we talk*", "i told", "keyword*", "difference"]);
     if elsewhere && !words.any(&KINDS) || said {
         return None;
     }
     let code = words.any(&[
-        "code",
-        "codebase",
-        "source*",
-        "src",
-        "file*",
-        "repo",
-        "repository",
-        "project",
-        "workspace",
-        "line*",
-        "occurrence*",
-        "usage*",
-        "uses",
-        "implement*",
-        "todo",
-        "todos",
-        "fixme",
-        "module*",
-        "crate",
+        "code", "codebase", "source*", "src", "file*", "repo", "repository", "project", "workspace", "line*",
+        "occurrence*", "usage*", "uses", "implement*", "todo", "todos", "fixme", "module*", "crate",
     ]) || words.any(&KINDS)
         || reading.head.contains("./");
     let definition = words.any(&["defined", "definition*", "declared", "implemented", "defines", "declares"])
         || words.begins("where") && words.any(&KINDS);
     let verb = words.any(&["search*", "find", "grep", "look for", "look up", "locate", "scan*", "list"])
         || words.any(&[
-            "which file*",
-            "what file*",
-            "where is",
-            "where are",
-            "where's",
-            "where do",
-            "where does",
-            "show me",
+            "which file*", "what file*", "where is", "where are", "where's", "where do", "where does", "show me",
         ])
         || words.any(&[
-            "occurrences of",
-            "usages of",
-            "uses of",
-            "references to",
-            "who calls",
-            "mentions of",
-            "is there any",
-            "are there any",
-            "do we use",
-            "does the code use",
+            "occurrences of", "usages of", "uses of", "references to", "who calls", "mentions of", "is there any",
+            "are there any", "do we use", "does the code use",
         ]);
     if !verb && !definition {
         return None;
@@ -138,55 +83,16 @@ fn looks_like_code(text: &str) -> bool {
 /// What is looked for, where nothing is in quotes: behind the words that ask for it, up to those that say where.
 fn object(head: &str) -> Option<(String, bool)> {
     const BEFORE: [&str; 25] = [
-        "for",
-        "of",
-        "function",
-        "method",
-        "struct",
-        "class",
-        "enum",
-        "trait",
-        "interface",
-        "type",
-        "constant",
-        "const",
-        "variable",
-        "module",
-        "macro",
-        "fn",
-        "to",
-        "contain",
-        "contains",
-        "mention",
-        "mentions",
-        "called",
-        "named",
-        "use",
-        "any",
+        "for", "of", "function", "method", "struct", "class", "enum", "trait", "interface", "type", "constant",
+        "const", "variable", "module", "macro", "fn", "to", "contain", "contains", "mention", "mentions", "called",
+        "named", "use", "any",
     ];
     const VERBS: [&str; 12] =
         ["find", "grep", "locate", "search", "is", "are", "me", "list", "calls", "containing", "mentioning", "using"];
     const FILL: [&str; 12] = ["the", "a", "an", "all", "any", "every", "word", "text", "string", "for", "of", "to"];
     const AFTER: [&str; 19] = [
-        "in",
-        "defined",
-        "declared",
-        "implemented",
-        "within",
-        "inside",
-        "under",
-        "across",
-        "throughout",
-        "anywhere",
-        "below",
-        "through",
-        "used",
-        "please",
-        "located",
-        "definition",
-        "left",
-        "struct",
-        "function",
+        "in", "defined", "declared", "implemented", "within", "inside", "under", "across", "throughout", "anywhere",
+        "below", "through", "used", "please", "located", "definition", "left", "struct", "function",
     ];
     let words: Vec<&str> = head.split_whitespace().map(|word| word.trim_matches(|c| "?,;\"'`".contains(c))).collect();
     let lower: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();

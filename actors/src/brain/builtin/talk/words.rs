@@ -104,13 +104,13 @@ fn unknown(brief: &Brief, own: &[Arc<dyn Tool>]) -> String {
     )
 }
 
-/// Who can do what this agent has no tool for, and whether anybody can.
+/// Whose matter it is what this agent has no tool for, by the specialities of the others.
 pub(in crate::brain::builtin) fn elsewhere(
     tool: &dyn Tool,
     intent: &str,
     brief: &Brief,
     own: &[Arc<dyn Tool>],
-) -> (String, bool) {
+) -> String {
     let about = terms(&format!("{} {}", tool.name(), tool.description()));
     let fits = |specialities: &[String]| {
         let known = terms(&specialities.join(" "));
@@ -119,12 +119,10 @@ pub(in crate::brain::builtin) fn elsewhere(
     let colleagues = brief.colleagues.iter().filter(|(name, _)| *name != brief.persona.name);
     let best = colleagues.map(|(name, specialities)| (fits(specialities), name)).filter(|(fit, _)| *fit > 0);
     match best.reduce(|best, next| if next.0 > best.0 { next } else { best }) {
-        Some((_, name)) => {
-            let said =
-                format!("I have no tool to {intent}, but {name} can: ask @{name}, or hand this conversation over.");
-            (said, true)
-        }
-        None => (unknown(brief, own), false),
+        Some((_, name)) => format!(
+            "I have no tool to {intent}. That is a matter for {name}: ask @{name}, or hand this conversation over."
+        ),
+        None => unknown(brief, own),
     }
 }
 

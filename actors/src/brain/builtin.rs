@@ -89,7 +89,10 @@ impl Builtin {
                 }
                 Err(error) if ends_run(&error, brief.run.kind) => return Err(error),
                 Err(error) => {
-                    let text = format!("I could not {}: {}.", planned.bid.intent, sentence(&error));
+                    let text = match lacking(&error) {
+                        Some(what) => format!("For that I need {what}."),
+                        None => format!("I could not {}: {}.", planned.bid.intent, sentence(&error)),
+                    };
                     done.push((planned.tool.name(), Output { text, ..Output::default() }));
                 }
             }
@@ -118,21 +121,18 @@ impl Brain for Builtin {
                 agreed(answer, brief)
             }
             Plan::Elsewhere { tool, intent } => {
-                let (said, found) = talk::elsewhere(tool.as_ref(), intent, brief, &self.own);
+                let said = talk::elsewhere(tool.as_ref(), intent, brief, &self.own);
                 sink.step(Step::now(StepKind::Planning, "I have no tool for this; I look who has.", importance::PLAN));
-                if brief.run.kind == RunKind::Command && !found {
-                    return Err(Error::new(Code::AgentFailed, said));
-                }
-                Answer { text: said, data: Value::Null }
+                refused(said, brief.run.kind)?
             }
             Plan::Talk => {
                 let talk = talk::Talk::about(&brief.content);
                 sink.step(Step::now(StepKind::Planning, talk.told(), importance::SMALL_TALK));
                 let said = talk.answer(brief, &self.own);
-                if brief.run.kind == RunKind::Command && talk == talk::Talk::Unknown {
-                    return Err(Error::new(Code::AgentFailed, said));
+                match talk {
+                    talk::Talk::Unknown => refused(said, brief.run.kind)?,
+                    _ => Answer { text: said, data: Value::Null },
                 }
-                Answer { text: said, data: Value::Null }
             }
         };
         scene.check()?;
@@ -141,6 +141,14 @@ impl Brain for Builtin {
             pieces(&answer.text).for_each(|piece| sink.delta(piece));
         }
         Ok(answer)
+    }
+}
+
+/// What the agent cannot do: an answer to people, and a failure of a command, whose status programs read.
+fn refused(said: String, kind: RunKind) -> Result<Answer, Error> {
+    match kind {
+        RunKind::Command => Err(Error::new(Code::AgentFailed, said)),
+        RunKind::Chat | RunKind::Task => Ok(Answer { text: said, data: Value::Null }),
     }
 }
 
@@ -166,6 +174,15 @@ fn ends_run(error: &Error, kind: RunKind) -> bool {
 
 fn sentence(error: &Error) -> String {
     error.to_string().trim_end_matches('.').to_owned()
+}
+
+/// What a tool wanted and did not get, where it is an argument.
+fn lacking(error: &Error) -> Option<&str> {
+    let about_argument =
+        error.message.starts_with("Missing required field") || error.message.starts_with("Invalid field");
+    let (_, expected) = error.details.split_once("expected ").filter(|_| about_argument)?;
+    // `Error::missing` has its expectation in brackets.
+    Some(if error.message.starts_with("Missing") { expected.strip_suffix(')').unwrap_or(expected) } else { expected })
 }
 
 /// One answer of all results: a single one's data as it is, several as a list.

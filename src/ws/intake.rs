@@ -27,11 +27,11 @@ use super::line::Line;
 
 mod header;
 
-/// Data frames over this are handed on in fragments. Sessions that once received a large frame would keep a buffer of
-/// its size; 16 KiB is what a socket is read in at a time, so smaller frames gain nothing.
-const SPLIT: u64 = 16 * 1024;
-/// With whole frames unread, no more than this is handed on: a few reads of a socket.
-const AHEAD: usize = 64 * 1024;
+/// Data frames over this are handed on in fragments of at most this: the codec keeps, for as long as the session lives,
+/// a buffer of the largest frame it was given. What a socket is read in at a time is no more than a few of these.
+const PIECE: usize = 16 * 1024;
+/// With whole frames unread, no more than this is handed on, for the codec takes all it can get before it gives out one.
+const AHEAD: usize = PIECE;
 /// A text frame without a mask: the codec refuses it.
 const REFUSED: &[u8] = &[0x81, 0x00];
 
@@ -48,6 +48,8 @@ pub struct Intake<S> {
     begun: BytesMut,
     part: Part,
     message: Message,
+    /// What of the message waits to be handed on in fragments.
+    open: Option<Opened>,
     /// Handed on behind the header that went before it.
     next: Option<Bytes>,
     ahead: usize,
@@ -67,6 +69,14 @@ enum Part {
         key: [u8; 4],
         fin: bool,
     },
+}
+
+/// Bytes of a message out of their frame.
+struct Opened {
+    data: Bytes,
+    key: [u8; 4],
+    /// Whether they end the message.
+    last: bool,
 }
 
 /// The message whose frames are being read.
@@ -97,6 +107,7 @@ impl<S> Intake<S> {
             begun: BytesMut::new(),
             part: Part::Header,
             message: Message::default(),
+            open: None,
             next: None,
             ahead: 0,
             refused: false,
@@ -112,8 +123,16 @@ impl<S> Intake<S> {
         self.ahead >= AHEAD || self.gate.is_heavy()
     }
 
+    /// Whether there is anything to look at without reading on.
+    fn has_work(&self) -> bool {
+        self.open.is_some() || !self.chunk.is_empty()
+    }
+
     /// Looks at the next header or piece of the chunk. Gives what is to be handed on, if anything yet.
     fn step(&mut self) -> Result<Option<Bytes>, Fault> {
+        if let Some(opened) = self.open.take() {
+            return Ok(Some(self.fragment(opened)));
+        }
         match self.part {
             Part::Header => self.header(),
             Part::Whole { left } => Ok(Some(self.whole(left, 0))),
@@ -139,7 +158,7 @@ impl<S> Intake<S> {
             return Ok(None);
         };
         self.admit(&header)?;
-        let in_pieces = !header.is_control() && (self.message.inflater.is_some() || header.length > SPLIT);
+        let in_pieces = !header.is_control() && (self.message.inflater.is_some() || header.length > PIECE as u64);
         if in_pieces {
             self.skip(header.size - begun);
             self.begun = BytesMut::new();
@@ -193,7 +212,7 @@ impl<S> Intake<S> {
         self.chunk.split_to(header + there as usize)
     }
 
-    /// Hands on what there is of a frame's `left` bytes as a fragment of its own.
+    /// Takes what there is of a frame's `left` bytes out of it, to be handed on in fragments.
     fn piece(&mut self, left: u64, key: [u8; 4], fin: bool) -> Result<Option<Bytes>, Fault> {
         let there = left.min(self.chunk.len() as u64) as usize;
         let data = self.chunk.split_to(there);
@@ -214,14 +233,23 @@ impl<S> Intake<S> {
         if last {
             self.message.inflater = None;
         }
-        if data.is_empty() && !last {
-            return Ok(None);
+        if !data.is_empty() || last {
+            self.open = Some(Opened { data, key, last });
         }
+        Ok(None)
+    }
+
+    /// Hands on the next of the opened bytes.
+    fn fragment(&mut self, mut opened: Opened) -> Bytes {
+        // A piece is a multiple of four bytes, so the key stays as it is behind it.
+        let data = opened.data.split_to(opened.data.len().min(PIECE));
+        let last = opened.last && opened.data.is_empty();
         let opcode = std::mem::take(&mut self.message.opcode);
-        self.line.frame_passed();
-        let head = Header::write(last, opcode, data.len() as u64, key);
+        let head = Header::write(last, opcode, data.len() as u64, opened.key);
+        self.open = Some(opened).filter(|opened| !opened.data.is_empty());
         self.next = Some(data).filter(|data| !data.is_empty());
-        Ok(Some(head))
+        self.line.frame_passed();
+        head
     }
 
     fn skip(&mut self, bytes: usize) {
@@ -270,7 +298,7 @@ where
             if this.refused || this.holds_back() {
                 return Poll::Pending;
             }
-            if this.chunk.is_empty() {
+            if !this.has_work() {
                 match Pin::new(&mut this.inner).poll_next(cx) {
                     Poll::Ready(Some(Ok(chunk))) => this.chunk = chunk,
                     // The socket ended or broke. As an end, not an error, the codec still gives out what it holds.

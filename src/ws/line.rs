@@ -64,8 +64,9 @@ impl Line {
         self.closed.get() && self.outbox.borrow().is_empty()
     }
 
-    /// Drops what waits, and the memory it took.
-    pub fn clear(&self) {
+    /// Drops what waits, and the memory it took. Nothing more is taken.
+    pub fn cut(&self) {
+        self.closed.set(true);
         self.outbox.take();
     }
 

@@ -44,7 +44,6 @@ pin_project! {
         ended: bool,
         cord: Weak<Cord>,
         flushed: bool,
-        cut_short: bool,
     }
 }
 
@@ -56,18 +55,7 @@ impl<S> Outflow<S> {
         deflation: Option<Deflation>,
         cord: Weak<Cord>,
     ) -> Self {
-        Self {
-            inner,
-            line,
-            gate,
-            deflation,
-            rest: None,
-            aside: None,
-            ended: false,
-            cord,
-            flushed: false,
-            cut_short: false,
-        }
+        Self { inner, line, gate, deflation, rest: None, aside: None, ended: false, cord, flushed: false }
     }
 }
 
@@ -95,9 +83,9 @@ where
         if let Some(bytes) = this.aside.take() {
             return Poll::Ready(Some(Ok(bytes)));
         }
-        if this.gate.overflowed() && !this.line.is_over() && !std::mem::replace(this.cut_short, true) {
+        if this.gate.overflowed() && !this.line.is_over() {
             *this.ended = true;
-            this.line.clear();
+            this.line.cut();
             return Poll::Ready(Some(Ok(farewell())));
         }
         let batch = gather(this.line, this.gate, *this.deflation, this.rest);

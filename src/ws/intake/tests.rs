@@ -192,7 +192,7 @@ proptest! {
         }
         let outcome = run(chunks, 1 << 20, compress);
         prop_assert_eq!(outcome.fault, None);
-        prop_assert!(outcome.frames.iter().all(|(_, _, payload)| compress || payload.len() <= 20_000 + 16_384));
+        prop_assert!(outcome.frames.iter().all(|(_, _, payload)| payload.len() <= PIECE));
         prop_assert_eq!(outcome.messages(), sent);
     }
 }

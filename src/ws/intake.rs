@@ -154,7 +154,7 @@ impl<S> Intake<S> {
             if begun == 0 {
                 self.begun.extend_from_slice(&self.chunk);
             }
-            self.chunk.clear();
+            self.chunk = Bytes::new();
             return Ok(None);
         };
         self.admit(&header)?;

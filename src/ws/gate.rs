@@ -100,9 +100,11 @@ impl Gate {
         parts(self.load.load(Ordering::Acquire))
     }
 
-    /// Notes that the session's actor runs.
-    pub fn tick(&self) {
-        self.ticked.store(now(), Ordering::Release);
+    /// Notes that the session's actor runs, and gives the time it did.
+    pub fn tick(&self) -> u64 {
+        let now = now();
+        self.ticked.store(now, Ordering::Release);
+        now
     }
 
     /// When the actor last ran, on the clock of [`now`].

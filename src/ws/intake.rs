@@ -142,30 +142,16 @@ impl<S> Intake<S> {
 
     fn header(&mut self) -> Result<Option<Bytes>, Fault> {
         let begun = self.begun.len();
-        let header = if begun == 0 {
-            Header::read(&self.chunk, self.deflate)?
-        } else {
-            let more = self.chunk.len().min(LONGEST - begun);
-            self.begun.extend_from_slice(self.chunk.get(..more).unwrap_or_default());
-            Header::read(&self.begun, self.deflate)?
-        };
-        let Some(header) = header else {
-            // Too short even with all of the chunk, so the chunk is used up.
-            if begun == 0 {
-                self.begun.extend_from_slice(&self.chunk);
-            }
-            self.chunk = Bytes::new();
-            return Ok(None);
-        };
+        let Some(header) = self.read_header()? else { return Ok(None) };
         self.admit(&header)?;
-        let in_pieces = !header.is_control() && (self.message.inflater.is_some() || header.length > PIECE as u64);
-        if in_pieces {
+        let control = header.is_control();
+        if !control && (self.message.inflater.is_some() || header.length > PIECE as u64) {
             self.skip(header.size - begun);
             self.begun = BytesMut::new();
             return self.piece(header.length, header.key, header.fin);
         }
-        if !header.is_control() {
-            // A fragment of a message may follow others that went on in pieces; its own header still says it right.
+        if !control {
+            // Its own header says what it is; only a continuation can follow it.
             self.message.opcode = 0;
         }
         if begun == 0 {
@@ -180,6 +166,22 @@ impl<S> Intake<S> {
             self.part = Part::Whole { left: header.length };
         }
         Ok(Some(head.freeze()))
+    }
+
+    /// Reads the header at the start of the chunk, behind what the last chunk had of it. One that is not all there is
+    /// kept for the next, and the chunk used up.
+    fn read_header(&mut self) -> Result<Option<Header>, Fault> {
+        let whole = if self.begun.is_empty() { Header::read(&self.chunk, self.deflate)? } else { None };
+        if whole.is_some() {
+            return Ok(whole);
+        }
+        let more = self.chunk.len().min(LONGEST - self.begun.len());
+        self.begun.extend_from_slice(self.chunk.get(..more).unwrap_or_default());
+        let header = Header::read(&self.begun, self.deflate)?;
+        if header.is_none() {
+            self.chunk = Bytes::new();
+        }
+        Ok(header)
     }
 
     /// Checks the order of fragments and the size of the message.
@@ -252,8 +254,9 @@ impl<S> Intake<S> {
         head
     }
 
+    /// Leaves behind the part of a header that was read from the chunk, so it is there.
     fn skip(&mut self, bytes: usize) {
-        self.chunk.advance_by(bytes);
+        let _ = self.chunk.split_to(bytes);
     }
 }
 
@@ -269,17 +272,6 @@ fn unmasked(data: &[u8], key: [u8; 4]) -> BytesMut {
         plain.put_u8(byte ^ key);
     }
     plain
-}
-
-/// Moves past the first bytes, never past the end.
-trait AdvanceBy {
-    fn advance_by(&mut self, bytes: usize);
-}
-
-impl AdvanceBy for Bytes {
-    fn advance_by(&mut self, bytes: usize) {
-        let _ = self.split_to(bytes.min(self.len()));
-    }
 }
 
 impl<S> Stream for Intake<S>

@@ -71,9 +71,8 @@ impl Wire {
         A: Actor<Context = WebsocketContext<A>>,
     {
         self.line.frame_read();
-        self.heard = now();
+        self.heard = self.gate.tick();
         self.line.set_ping(Ping::Answered);
-        self.gate.tick();
         if self.line.is_closed() {
             return None;
         }

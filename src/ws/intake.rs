@@ -12,7 +12,6 @@
 
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix_web::error::PayloadError;
@@ -22,7 +21,6 @@ use futures_util::Stream;
 use self::header::{Header, LONGEST};
 use super::close::Fault;
 use super::deflate::Inflater;
-use super::gate::Gate;
 use super::line::Line;
 
 mod header;
@@ -39,7 +37,6 @@ const REFUSED: &[u8] = &[0x81, 0x00];
 pub struct Intake<S> {
     inner: S,
     line: Rc<Line>,
-    gate: Arc<Gate>,
     limit: u64,
     deflate: bool,
     /// Read from the socket and not yet looked at.
@@ -96,11 +93,10 @@ struct Message {
 
 impl<S> Intake<S> {
     /// Reads `inner` with messages up to `limit` bytes; `deflate` says whether compression was agreed.
-    pub(super) fn new(inner: S, line: Rc<Line>, gate: Arc<Gate>, limit: usize, deflate: bool) -> Self {
+    pub(super) fn new(inner: S, line: Rc<Line>, limit: usize, deflate: bool) -> Self {
         Self {
             inner,
             line,
-            gate,
             limit: limit as u64,
             deflate,
             chunk: Bytes::new(),
@@ -114,13 +110,13 @@ impl<S> Intake<S> {
         }
     }
 
-    /// Whether nothing more is read for now. No waker is kept: the codec goes on with what it holds, and the body,
-    /// which polls the actor and so the intake, is polled until nothing waits in the gate.
+    /// Whether nothing more is read for now. No waker is kept: the codec goes on with the frames it holds, and the actor
+    /// asks again after each.
     fn holds_back(&mut self) -> bool {
         if !self.line.has_unread() {
             self.ahead = 0;
         }
-        self.ahead >= AHEAD || self.gate.is_heavy()
+        self.ahead >= AHEAD
     }
 
     /// Whether there is anything to look at without reading on.

@@ -170,7 +170,7 @@ impl Wire {
     }
 
     /// Whether the client was silent for too long and had the time to answer. It had not while its ping waited behind a
-    /// large frame, or while its frames were left unread because it has so much to read itself.
+    /// large frame.
     fn is_deserted(&self) -> bool {
         let rules = self.seat.reaper().rules();
         let since = |at: u64| Duration::from_millis(now().saturating_sub(at));
@@ -178,7 +178,7 @@ impl Wire {
             Ping::Left(at) => since(at) + rules.heartbeat >= rules.silence,
             Ping::Queued | Ping::Answered => false,
         };
-        answerable && since(self.heard) >= rules.silence && !self.gate.is_heavy()
+        answerable && since(self.heard) >= rules.silence
     }
 
     /// For how long nothing came from the client, in milliseconds.

@@ -5,7 +5,6 @@ use std::task::Waker;
 
 use proptest::prelude::*;
 
-use super::super::gate::Queue;
 use super::*;
 
 /// Gives out prepared chunks, then waits for ever.
@@ -46,8 +45,8 @@ impl Outcome {
 }
 
 fn run(chunks: impl IntoIterator<Item = Bytes>, limit: usize, deflate: bool) -> Outcome {
-    let (line, gate) = (Line::new(), Gate::new(Queue::default()));
-    let mut intake = Intake::new(Chunks(chunks.into_iter().collect()), line.clone(), gate, limit, deflate);
+    let line = Line::new();
+    let mut intake = Intake::new(Chunks(chunks.into_iter().collect()), line.clone(), limit, deflate);
     let mut passed = BytesMut::new();
     let mut cx = Context::from_waker(Waker::noop());
     loop {

@@ -21,6 +21,7 @@ const CLEAR: f32 = 0.6;
 const OWN_ADVANTAGE: f32 = 0.15;
 
 /// A tool to be used.
+#[derive(Clone)]
 pub(super) struct Planned {
     pub(super) tool: Arc<dyn Tool>,
     pub(super) bid: Bid,
@@ -51,21 +52,26 @@ pub(super) fn make(
     if talk == Talk::Thanks {
         return Plan::Talk;
     }
-    let best = best(text, parameters, all, scene);
-    let strongest = best.as_ref().map_or(0.0, |planned| planned.bid.score);
-    if talk != Talk::Unknown && strongest < CLEAR {
+    let bids = bids(text, parameters, all, scene);
+    let owned = |planned: &&Planned| own.iter().any(|tool| tool.name() == planned.tool.name());
+    let best = strongest(bids.iter());
+    let mine = strongest(bids.iter().filter(owned));
+    let score = best.map_or(0.0, |planned| planned.bid.score);
+    if talk != Talk::Unknown && score < CLEAR {
         return Plan::Talk;
     }
-    let remembers = best.as_ref().is_some_and(|planned| planned.tool.name() == "remember");
+    let remembers = best.is_some_and(|planned| planned.tool.name() == "remember");
     let several = several(text, parameters, own, scene, remembers);
     if several.len() > 1 {
         let left_out = several.len().saturating_sub(MAX_STEPS);
         return Plan::Use { steps: several.into_iter().take(MAX_STEPS).collect(), left_out };
     }
-    let Some(best) = best else { return Plan::Talk };
-    match self::best(text, parameters, own, scene) {
-        Some(mine) if mine.bid.score + OWN_ADVANTAGE >= strongest => Plan::Use { steps: vec![mine], left_out: 0 },
-        _ => Plan::Elsewhere { intent: best.bid.intent, tool: best.tool },
+    match (mine, best) {
+        (Some(mine), _) if mine.bid.score + OWN_ADVANTAGE >= score => {
+            Plan::Use { steps: vec![mine.clone()], left_out: 0 }
+        }
+        (_, Some(best)) => Plan::Elsewhere { intent: best.bid.intent.clone(), tool: Arc::clone(&best.tool) },
+        (_, None) => Plan::Talk,
     }
 }
 
@@ -85,14 +91,22 @@ fn called_by_name(text: &str, parameters: &Value, own: &[Arc<dyn Tool>], scene: 
     Some(overlaid(Planned { tool: Arc::clone(tool), bid }, parameters))
 }
 
-/// The best bid, if any is good enough; of equals the first.
-fn best(text: &str, parameters: &Value, tools: &[Arc<dyn Tool>], scene: &Scene) -> Option<Planned> {
+/// The bids that are good enough, in the order of the tools.
+fn bids(text: &str, parameters: &Value, tools: &[Arc<dyn Tool>], scene: &Scene) -> Vec<Planned> {
     let bids = tools.iter().filter_map(|tool| {
         let bid = tool.bid(text, parameters, scene).filter(|bid| bid.score >= LEAST)?;
-        Some(Planned { tool: Arc::clone(tool), bid })
+        Some(overlaid(Planned { tool: Arc::clone(tool), bid }, parameters))
     });
-    let best = bids.reduce(|best, next| if next.bid.score > best.bid.score { next } else { best })?;
-    Some(overlaid(best, parameters))
+    bids.collect()
+}
+
+/// The best of some bids; of equals the first.
+fn strongest<'a>(bids: impl Iterator<Item = &'a Planned>) -> Option<&'a Planned> {
+    bids.reduce(|best, next| if next.bid.score > best.bid.score { next } else { best })
+}
+
+fn best(text: &str, parameters: &Value, tools: &[Arc<dyn Tool>], scene: &Scene) -> Option<Planned> {
+    strongest(bids(text, parameters, tools, scene).iter()).cloned()
 }
 
 /// What the client spelled out goes before what was found in the text.

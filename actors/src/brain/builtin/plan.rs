@@ -29,8 +29,8 @@ pub(super) struct Planned {
 
 /// What is going to happen.
 pub(super) enum Plan {
-    /// These tools, in order; so many more would not fit.
-    Use { steps: Vec<Planned>, left_out: usize },
+    /// These own tools, in order; `others` are asked for as well but belong to colleagues, `left_out` would not fit.
+    Use { steps: Vec<Planned>, others: Vec<Planned>, left_out: usize },
     /// The tool for it belongs to others.
     Elsewhere { tool: Arc<dyn Tool>, intent: String },
     /// No tool: just words.
@@ -46,7 +46,7 @@ pub(super) fn make(
     scene: &Scene,
 ) -> Plan {
     if let Some(planned) = called_by_name(text, parameters, own, scene) {
-        return Plan::Use { steps: vec![planned], left_out: 0 };
+        return Plan::Use { steps: vec![planned], others: Vec::new(), left_out: 0 };
     }
     let talk = Talk::about(text);
     if talk == Talk::Thanks {
@@ -61,14 +61,18 @@ pub(super) fn make(
         return Plan::Talk;
     }
     let remembers = best.is_some_and(|planned| planned.tool.name() == "remember");
-    let several = several(text, parameters, own, scene, remembers);
+    let several = several(text, parameters, all, scene, remembers);
     if several.len() > 1 {
-        let left_out = several.len().saturating_sub(MAX_STEPS);
-        return Plan::Use { steps: several.into_iter().take(MAX_STEPS).collect(), left_out };
+        let (mut steps, others): (Vec<_>, Vec<_>) = several.into_iter().partition(|planned| owned(&planned));
+        let left_out = steps.len().saturating_sub(MAX_STEPS);
+        steps.truncate(MAX_STEPS);
+        if !steps.is_empty() {
+            return Plan::Use { steps, others, left_out };
+        }
     }
     match (mine, best) {
         (Some(mine), _) if mine.bid.score + OWN_ADVANTAGE >= score => {
-            Plan::Use { steps: vec![mine.clone()], left_out: 0 }
+            Plan::Use { steps: vec![mine.clone()], others: Vec::new(), left_out: 0 }
         }
         (_, Some(best)) => Plan::Elsewhere { intent: best.bid.intent.clone(), tool: Arc::clone(&best.tool) },
         (_, None) => Plan::Talk,
@@ -122,7 +126,7 @@ fn overlaid(mut planned: Planned, parameters: &Value) -> Planned {
 }
 
 /// One step for each clause that asks for something of its own; a clause that does not belongs to the one before.
-fn several(text: &str, parameters: &Value, own: &[Arc<dyn Tool>], scene: &Scene, remembers: bool) -> Vec<Planned> {
+fn several(text: &str, parameters: &Value, tools: &[Arc<dyn Tool>], scene: &Scene, remembers: bool) -> Vec<Planned> {
     let clauses = clauses(text, remembers);
     if clauses.len() < 2 {
         return Vec::new();
@@ -131,7 +135,7 @@ fn several(text: &str, parameters: &Value, own: &[Arc<dyn Tool>], scene: &Scene,
     let mut at = 0;
     for clause in clauses {
         let end = at + clause.len();
-        let clear = best(bare(clause), parameters, own, scene).is_some_and(|planned| planned.bid.score >= CLEAR);
+        let clear = best(bare(clause), parameters, tools, scene).is_some_and(|planned| planned.bid.score >= CLEAR);
         match parts.last_mut() {
             Some((_, last)) if !clear => *last = end,
             _ if clear => parts.push((at, end)),
@@ -141,7 +145,7 @@ fn several(text: &str, parameters: &Value, own: &[Arc<dyn Tool>], scene: &Scene,
     }
     let mut steps: Vec<Planned> = Vec::new();
     for (start, end) in parts {
-        let Some(planned) = text.get(start..end).and_then(|part| best(bare(part), parameters, own, scene)) else {
+        let Some(planned) = text.get(start..end).and_then(|part| best(bare(part), parameters, tools, scene)) else {
             continue;
         };
         let known =

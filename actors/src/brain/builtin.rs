@@ -14,7 +14,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::maker::Materials;
+use super::materials::Materials;
 use super::pieces::pieces;
 use super::{Brain, Brief, Placement, Sink};
 use crate::protocol::{Answer, Code, Error, Event, Role, RunKind, Step, StepKind, Timestamp, ToolCall};

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::maker::Materials;
+use super::materials::Materials;
 use super::pieces::pieces;
 use super::{Brain, Brief, Placement, Sink};
 use crate::protocol::{Answer, Code, Error, Event, Role, RunKind, Step, StepKind, Timestamp, ToolCall};
@@ -112,9 +112,13 @@ impl Brain for Builtin {
         scene.check()?;
         let plan = plan::make(&brief.content, &brief.parameters, &self.own, &self.all, &scene);
         let answer = match &plan {
-            Plan::Use { steps, left_out } => {
+            Plan::Use { steps, others, left_out } => {
                 sink.step(Step::now(StepKind::Planning, plan::told(steps), importance::PLAN));
                 let mut answer = self.work(steps, &scene, brief, sink)?;
+                for other in others {
+                    let said = talk::elsewhere(other.tool.as_ref(), &other.bid.intent, brief, &self.own);
+                    answer.text.push_str(&format!("\n{said}"));
+                }
                 if *left_out > 0 {
                     answer.text.push_str("\nI do at most eight things at a time; please ask for the rest again.");
                 }

@@ -47,6 +47,7 @@ impl Tool for Recall {
             "type": "object",
             "properties": {
                 "query": { "type": "string", "description": "what it is about; without it, the latest" },
+                "order": { "enum": ["first", "last"], "description": "without a query: which of what a person said" },
                 "limit": { "type": "integer", "minimum": 1, "maximum": MAX_TOLD, "default": 3 }
             }
         })
@@ -74,6 +75,9 @@ impl Tool for Recall {
         let limit = argument::number(arguments, "limit", 1, MAX_TOLD as u64, 3)?;
         let limit = usize::try_from(limit).unwrap_or(MAX_TOLD);
         let order = argument::optional(arguments, "order", "first or last")?;
+        if order.is_some_and(|order| !matches!(order, "first" | "last")) {
+            return Err(Error::invalid("order", "first or last"));
+        }
         let found = if let Some(order) = order.filter(|_| terms(query).is_empty()) {
             spoken(scene, order)
         } else if terms(query).is_empty() {

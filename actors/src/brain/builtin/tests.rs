@@ -92,7 +92,15 @@ impl Agent {
     fn tool_for(&mut self, content: &str) -> Vec<String> {
         let (_, heard) = self.ask(content);
         let steps = heard.steps.into_inner().unwrap();
-        steps.into_iter().filter_map(|step| step.call).map(|call| call.tool).collect()
+        let calls: Vec<ToolCall> = steps.into_iter().filter_map(|step| step.call).collect();
+        for call in &calls {
+            let tool = all().into_iter().find(|tool| tool.name() == call.tool).unwrap();
+            let (schema, arguments) = (tool.parameters(), serde_json::from_str::<Value>(&call.arguments).unwrap());
+            for name in arguments.as_object().unwrap().keys() {
+                assert!(schema["properties"][name].is_object(), "{} has no parameter {name}", call.tool);
+            }
+        }
+        calls.into_iter().map(|call| call.tool).collect()
     }
 
     fn says(&mut self, content: &str) -> String {
@@ -370,6 +378,8 @@ fn a_colleague_is_named_who_can() {
     assert!(said.contains("@nyx"), "{said}");
     let said = Agent::new("nyx").says("extract the keywords of 'the compiler checks ownership'");
     assert!(said.contains("@aria"), "{said}");
+    let said = Agent::new("aria").says("compute 3*4 and analyze the project structure");
+    assert!(said.starts_with("3 * 4 = 12") && said.contains("@nyx"), "{said}");
     let refused = Agent::new("aria").of_kind(RunKind::Command).ask("analyze project structure").0.unwrap_err();
     assert!(refused.code == Code::AgentFailed && refused.message.contains("nyx"), "{refused}");
 }

@@ -15,10 +15,10 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use actix_web::error::PayloadError;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 
-use self::header::{Header, LONGEST};
+use self::header::{Header, LONGEST, unmasked};
 use super::close::Fault;
 use super::deflate::Inflater;
 use super::line::Line;
@@ -254,20 +254,6 @@ impl<S> Intake<S> {
     fn skip(&mut self, bytes: usize) {
         let _ = self.chunk.split_to(bytes);
     }
-}
-
-/// What the mask hid.
-fn unmasked(data: &[u8], key: [u8; 4]) -> BytesMut {
-    let mut plain = BytesMut::with_capacity(data.len());
-    let mut blocks = data.chunks_exact(4);
-    for block in &mut blocks {
-        let word = block.iter().zip(key).fold(0u32, |word, (byte, key)| word << 8 | u32::from(byte ^ key));
-        plain.put_u32(word);
-    }
-    for (byte, key) in blocks.remainder().iter().zip(key) {
-        plain.put_u8(byte ^ key);
-    }
-    plain
 }
 
 impl<S> Stream for Intake<S>

@@ -135,7 +135,7 @@ pub struct BatchItem {
 fn command_label(command: &Command) -> &'static str {
     match command {
         Command::Ask(ask) => ask.kind.as_str(),
-        Command::Join { .. } => "join",
+        Command::Join { .. } | Command::Watch { .. } => "join",
         Command::Leave { .. } => "leave",
         Command::History { .. } | Command::Open { .. } => "history",
         Command::Delete { .. } => "delete",

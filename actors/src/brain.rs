@@ -3,6 +3,11 @@
 //! A brain gets a brief, reports steps and pieces of its answer into a sink as it goes, and returns the answer. It
 //! knows neither the agent that owns it nor where its reports end up.
 
+pub mod builtin;
+pub mod echo;
+pub mod maker;
+mod pieces;
+
 use std::sync::Arc;
 use std::time::Instant;
 

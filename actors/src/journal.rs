@@ -172,3 +172,6 @@ pub trait Journal: Send + Sync + fmt::Debug {
     /// Writes and syncs what is queued, then takes no more. Blocks.
     fn close(&self) -> Result<(), Error>;
 }
+
+#[cfg(test)]
+pub(crate) mod fake;

@@ -30,5 +30,6 @@ pub mod runs;
 pub mod runtime;
 pub mod subscriptions;
 pub mod tenant;
+pub mod text;
 pub mod tool;
 pub mod visit;

@@ -1,11 +1,286 @@
-//! What the agents of a tenant remember.
+//! What the agents of a tenant remember: facts in a journal stream, found again by their words.
+//!
+//! A fact is kept once `remember` has returned: its record is on disk then. Each tenant has one stream, loaded when it
+//! is first needed, and one writer at a time. What a conversation holds is not here; the recall tool looks at both.
 
-use std::sync::Arc;
+pub mod index;
+mod record;
+mod shelf;
 
-use crate::journal::Journal;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::Duration;
 
-/// What the agents of all tenants remember: one journal stream and one full-text index a tenant.
+use crate::journal::{Batch, Journal};
+use crate::protocol::{AgentName, Code, ConversationId, Error, MessageId, TenantId, Timestamp};
+use crate::text::shortened;
+
+use shelf::Shelf;
+
+/// Facts a tenant may have: with 4 KiB each they take 40 MB at worst, usually 2, and load in well under a second.
+pub const MAX_FACTS: usize = 10_000;
+
+/// The longest fact, in bytes: a page of text. Longer ones are documents, not facts.
+pub const MAX_FACT: usize = 4096;
+
+/// Tenants whose facts are held in memory; past it those that nobody uses at the moment are dropped and loaded again
+/// when needed. At 2 MB a tenant this is 256 MB.
+const MAX_SHELVES: usize = 128;
+
+/// How long a write may take until it is given up: a disk that needs longer is as good as gone.
+const WRITE_TIME: Duration = Duration::from_secs(30);
+
+/// Something remembered.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Fact {
+    /// Unique within the tenant.
+    pub id: MessageId,
+    /// The agent that remembered it.
+    pub agent: AgentName,
+    /// Where it was said.
+    pub conversation: ConversationId,
+    /// What is remembered, as it was said.
+    pub text: String,
+    /// From 0 to 1; where there is no room the least important facts go first.
+    pub importance: f32,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A fact found, and how well it fits.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Found {
+    /// The fact.
+    pub fact: Arc<Fact>,
+    /// Comparable within one search; higher fits better.
+    pub score: f32,
+    /// The share of the query's meaning that the fact has, 0 to 1.
+    pub coverage: f32,
+}
+
+/// A change of the memory, for those who watch it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Change {
+    /// What was remembered or forgotten.
+    pub fact: Arc<Fact>,
+    /// Remembered, or forgotten.
+    pub kept: bool,
+}
+
+/// What the agents of all tenants remember.
 #[derive(Debug)]
 pub struct Memory {
-    _journal: Arc<dyn Journal>,
+    journal: Arc<dyn Journal>,
+    shelves: Mutex<HashMap<TenantId, Arc<Mutex<Shelf>>>>,
+}
+
+impl Memory {
+    /// A memory over a journal. Nothing is read before it is needed.
+    pub fn new(journal: Arc<dyn Journal>) -> Self {
+        Self { journal, shelves: Mutex::default() }
+    }
+
+    /// Keeps a fact; blocks until it is on disk.
+    ///
+    /// Tells what changed: the fact kept, and the one that had to go for it where there was no room. A fact that is
+    /// remembered already, word by word, is not written again; then nothing changed and the old one is returned.
+    pub fn remember(&self, tenant: &TenantId, fact: Fact) -> Result<(Arc<Fact>, Vec<Change>), Error> {
+        if fact.text.trim().is_empty() {
+            return Err(Error::missing("text", "what to remember"));
+        }
+        if fact.text.len() > MAX_FACT {
+            return Err(Error::invalid("text", "at most 4096 bytes to remember at a time"));
+        }
+        self.with(tenant, |shelf| {
+            if let Some(same) = shelf.same(&fact.text) {
+                return Ok((same, Vec::new()));
+            }
+            let fact = Arc::new(fact);
+            let change = shelf.keep(self.journal.as_ref(), tenant, &fact)?;
+            self.write(change.batch)?;
+            Ok((fact, shelf.apply(change.effects)))
+        })
+    }
+
+    /// Forgets a fact; blocks until that is on disk. `None`: there is none of that id.
+    pub fn forget(&self, tenant: &TenantId, id: &MessageId) -> Result<Option<Change>, Error> {
+        self.with(tenant, |shelf| {
+            let Some(change) = shelf.drop_fact(id)? else { return Ok(None) };
+            self.write(change.batch)?;
+            Ok(shelf.apply(change.effects).pop())
+        })
+    }
+
+    /// The facts that fit a query best, best first.
+    pub fn search(&self, tenant: &TenantId, query: &str, limit: usize) -> Result<Vec<Found>, Error> {
+        self.with(tenant, |shelf| Ok(shelf.search(query, limit)))
+    }
+
+    /// The latest facts, newest first.
+    pub fn list(&self, tenant: &TenantId, limit: usize) -> Result<Vec<Arc<Fact>>, Error> {
+        self.with(tenant, |shelf| Ok(shelf.latest(limit)))
+    }
+
+    /// How many facts there are.
+    pub fn len(&self, tenant: &TenantId) -> Result<usize, Error> {
+        self.with(tenant, |shelf| Ok(shelf.len()))
+    }
+
+    /// Does something with a tenant's facts, loaded; after an error they are loaded afresh the next time, because only
+    /// the journal knows then what was written.
+    fn with<T>(&self, tenant: &TenantId, act: impl FnOnce(&mut Shelf) -> Result<T, Error>) -> Result<T, Error> {
+        let shelf = self.shelf(tenant);
+        let mut shelf = lock(&shelf);
+        let done = shelf.load(self.journal.as_ref(), tenant).and_then(|()| act(&mut shelf));
+        if done.is_err() {
+            *shelf = Shelf::default();
+        }
+        done
+    }
+
+    fn shelf(&self, tenant: &TenantId) -> Arc<Mutex<Shelf>> {
+        let mut shelves = lock(&self.shelves);
+        if let Some(shelf) = shelves.get(tenant) {
+            return Arc::clone(shelf);
+        }
+        if shelves.len() >= MAX_SHELVES {
+            shelves.retain(|_, shelf| Arc::strong_count(shelf) > 1);
+        }
+        Arc::clone(shelves.entry(tenant.clone()).or_default())
+    }
+
+    fn write(&self, batch: Batch) -> Result<(), Error> {
+        let (told, done) = mpsc::sync_channel(1);
+        self.journal.append(
+            batch,
+            Box::new(move |result| {
+                // Nobody listens any more once the writer gave up waiting.
+                let _ = told.send(result);
+            }),
+        );
+        done.recv_timeout(WRITE_TIME)
+            .unwrap_or_else(|_| Err(Error::new(Code::StoreUnavailable, "The memory could not be written in time")))
+    }
+}
+
+impl Fact {
+    /// A fact said now.
+    pub fn now(agent: AgentName, conversation: ConversationId, text: &str, importance: f32) -> Self {
+        let importance = if importance.is_finite() { importance.clamp(0.0, 1.0) } else { 0.0 };
+        let text = text.trim().to_owned();
+        Self { id: MessageId::random(), agent, conversation, text, importance, at: Timestamp::now() }
+    }
+
+    /// The fact in at most 80 characters.
+    pub fn short(&self) -> String {
+        shortened(&self.text, 80).into_owned()
+    }
+}
+
+/// A panic while the lock was held leaves at worst a shelf that is loaded again after its next error.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::journal::fake::Fake;
+
+    pub(crate) fn memory() -> Arc<Memory> {
+        Arc::new(Memory::new(Arc::new(Fake::default())))
+    }
+
+    pub(crate) fn fact(text: &str) -> Fact {
+        Fact::now(AgentName::trusted("sage"), ConversationId::trusted("c"), text, 0.5)
+    }
+
+    #[test]
+    fn what_is_remembered_is_found_by_its_words_and_only_in_its_tenant() {
+        let memory = memory();
+        let (one, other) = (TenantId::trusted("one"), TenantId::trusted("other"));
+        memory.remember(&one, fact("my favourite colour is teal")).unwrap();
+        memory.remember(&one, fact("the deployment happens on Friday")).unwrap();
+        let found = memory.search(&one, "What is my favorite color?", 5).unwrap();
+        assert_eq!(found.first().unwrap().fact.text, "my favourite colour is teal");
+        assert!(found.first().unwrap().coverage > 0.9);
+        assert_eq!(memory.search(&one, "when do we deploy", 1).unwrap().len(), 1);
+        assert!(memory.search(&one, "black holes", 5).unwrap().is_empty());
+        assert!(memory.search(&other, "colour", 5).unwrap().is_empty());
+    }
+
+    #[test]
+    fn memory_survives_in_the_journal_and_so_does_forgetting() {
+        let journal = Arc::new(Fake::default());
+        let tenant = TenantId::trusted("t");
+        let memory = Memory::new(Arc::clone(&journal) as Arc<dyn Journal>);
+        let (kept, changes) = memory.remember(&tenant, fact("tea at four")).unwrap();
+        assert_eq!(changes, [Change { fact: Arc::clone(&kept), kept: true }]);
+        let (gone, _) = memory.remember(&tenant, fact("coffee at two")).unwrap();
+        assert!(!memory.forget(&tenant, &gone.id).unwrap().unwrap().kept);
+        assert_eq!(memory.forget(&tenant, &gone.id).unwrap(), None);
+
+        let again = Memory::new(journal);
+        assert_eq!(again.list(&tenant, 10).unwrap(), [kept]);
+        assert!(again.search(&tenant, "coffee", 5).unwrap().is_empty());
+        again.remember(&tenant, fact("milk at six")).unwrap();
+        assert_eq!(again.len(&tenant).unwrap(), 2);
+    }
+
+    #[test]
+    fn the_same_words_are_kept_once() {
+        let memory = memory();
+        let tenant = TenantId::trusted("t");
+        let (first, _) = memory.remember(&tenant, fact("tea at four")).unwrap();
+        let (again, changes) = memory.remember(&tenant, fact("Tea at four ")).unwrap();
+        assert_eq!((again, changes.len(), memory.len(&tenant).unwrap()), (first, 0, 1));
+    }
+
+    #[test]
+    fn where_there_is_no_room_the_oldest_of_the_least_important_goes() {
+        let memory = memory();
+        let tenant = TenantId::trusted("t");
+        memory.remember(&tenant, Fact { importance: 0.9, ..fact("vital") }).unwrap();
+        for number in 1..MAX_FACTS {
+            memory.remember(&tenant, fact(&format!("fact{number}"))).unwrap();
+        }
+        let (_, changes) = memory.remember(&tenant, fact("one more")).unwrap();
+        let told: Vec<_> = changes.iter().map(|change| (change.fact.text.as_str(), change.kept)).collect();
+        assert_eq!(told, [("fact1", false), ("one more", true)]);
+        assert_eq!(memory.len(&tenant).unwrap(), MAX_FACTS);
+        assert!(memory.search(&tenant, "fact1", 1).unwrap().is_empty());
+        assert_eq!(memory.search(&tenant, "vital", 1).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_failed_write_keeps_nothing_and_the_next_one_works() {
+        let journal = Arc::new(Fake::default());
+        let memory = Memory::new(Arc::clone(&journal) as Arc<dyn Journal>);
+        let tenant = TenantId::trusted("t");
+        memory.remember(&tenant, fact("tea")).unwrap();
+        journal.fail_next();
+        assert_eq!(memory.remember(&tenant, fact("milk")).unwrap_err().code, Code::StoreUnavailable);
+        assert!(memory.search(&tenant, "milk", 1).unwrap().is_empty());
+        memory.remember(&tenant, fact("milk")).unwrap();
+        assert_eq!(memory.len(&tenant).unwrap(), 2);
+    }
+
+    #[test]
+    fn what_is_no_fact_is_refused() {
+        let memory = memory();
+        let tenant = TenantId::trusted("t");
+        assert_eq!(memory.remember(&tenant, fact("  ")).unwrap_err().code, Code::InvalidMessage);
+        assert_eq!(memory.remember(&tenant, fact(&"x".repeat(MAX_FACT + 1))).unwrap_err().code, Code::InvalidMessage);
+    }
+
+    #[test]
+    fn tenants_are_held_up_to_a_bound_and_loaded_again() {
+        let memory = memory();
+        for number in 0..MAX_SHELVES + 5 {
+            memory.remember(&TenantId::trusted(format!("t{number}")), fact("tea")).unwrap();
+        }
+        assert!(lock(&memory.shelves).len() <= MAX_SHELVES);
+        assert_eq!(memory.search(&TenantId::trusted("t0"), "tea", 5).unwrap().len(), 1);
+    }
 }

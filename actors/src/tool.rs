@@ -3,6 +3,20 @@
 //! A tool is a function with a name, a description and parameters. It also knows when it is wanted: asked with a
 //! text, it bids for the work with the arguments it found there, and the builtin brain takes the best bid.
 
+pub mod argument;
+pub mod arithmetic;
+pub mod clock;
+pub mod forget;
+pub mod keywords;
+pub mod project;
+pub mod recall;
+pub mod remember;
+pub mod search;
+pub mod sentiment;
+pub mod summary;
+pub mod toolbox;
+mod workspace;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,8 +24,8 @@ use std::time::Instant;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::memory::Memory;
-use crate::protocol::{AgentName, ConversationId, Error, Message, TenantId};
+use crate::memory::{Change, Memory};
+use crate::protocol::{AgentName, Code, ConversationId, Error, Message, TenantId};
 
 /// The circumstances a tool is used in.
 #[derive(Clone, Debug)]
@@ -37,7 +51,8 @@ pub struct Scene {
 /// A tool's offer to do what a text asks.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Bid {
-    /// How sure the tool is that it is meant, 0 to 1.
+    /// How sure the tool is that it is meant, 0 to 1: 0.9 and more where it is asked for by what it does, 0.7 where
+    /// the words fit, 0.5 where nothing but a hint speaks for it. Less is no offer.
     pub score: f32,
     /// The arguments found in the text, a JSON object.
     pub arguments: Value,
@@ -52,6 +67,21 @@ pub struct Output {
     pub text: String,
     /// For programs; null where there is nothing but text.
     pub data: Value,
+    /// What was remembered or forgotten, for those who watch the memory.
+    pub changes: Vec<Change>,
+}
+
+impl Scene {
+    /// An error if it is time to give up: `CANCELLED` or `TIMEOUT`.
+    pub fn check(&self) -> Result<(), Error> {
+        if self.cancelled.is_cancelled() {
+            return Err(Error::new(Code::Cancelled, "The work was cancelled"));
+        }
+        if Instant::now() >= self.deadline {
+            return Err(Error::new(Code::Timeout, "The work took longer than it may"));
+        }
+        Ok(())
+    }
 }
 
 /// What agents can do besides talking. Runs on a thread where it may block until the scene's deadline.
@@ -70,4 +100,41 @@ pub trait Tool: Send + Sync {
 
     /// Does the work. Arguments outside the schema are an error that names the parameter.
     fn call(&self, arguments: &Value, scene: &Scene) -> Result<Output, Error>;
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::memory::tests::memory;
+    use crate::protocol::{MessageId, Part, Role, Timestamp};
+
+    /// A scene with an empty memory, no history, and this crate as the workspace.
+    pub(crate) fn scene() -> Scene {
+        Scene {
+            tenant: TenantId::trusted("t"),
+            agent: AgentName::trusted("nyx"),
+            conversation: ConversationId::trusted("c"),
+            history: Vec::new(),
+            workspace: PathBuf::from(env!("CARGO_MANIFEST_DIR")),
+            memory: memory(),
+            deadline: Instant::now() + Duration::from_secs(60),
+            cancelled: CancellationToken::new(),
+        }
+    }
+
+    /// A message written at four minutes past the epoch's first hours, one a minute.
+    pub(crate) fn message(seq: u64, role: Role, text: &str) -> Arc<Message> {
+        Arc::new(Message {
+            id: MessageId::random(),
+            conversation: ConversationId::trusted("c"),
+            seq,
+            role,
+            agent: (role == Role::Assistant).then(|| AgentName::trusted("nyx")),
+            parts: vec![Part::Text(text.to_owned())],
+            created_at: Timestamp(i64::try_from(seq).unwrap_or_default() * 60_000),
+            run: None,
+        })
+    }
 }

@@ -1,0 +1,193 @@
+//! The builtin brain: works without a model. It plans which tools fit what is asked, uses them, and answers.
+//!
+//! What it cannot do it says; it never invents. `plan` chooses, `clause` takes requests apart that ask for several
+//! things, `talk` has the words for everything that needs no tool.
+
+mod clause;
+mod plan;
+mod talk;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::maker::Materials;
+use super::pieces::pieces;
+use super::{Brain, Brief, Placement, Sink};
+use crate::protocol::{Answer, Code, Error, Event, Role, RunKind, Step, StepKind, Timestamp, ToolCall};
+use crate::text::shortened;
+use crate::tool::toolbox::{all, toolbox};
+use crate::tool::{Output, Scene, Tool};
+
+use plan::{Plan, Planned};
+
+/// Characters of a result shown in the step that brought it; the answer has all of it.
+const SHOWN_RESULT: usize = 400;
+
+/// How much a step matters to those who filter by importance.
+mod importance {
+    pub(super) const SMALL_TALK: f32 = 0.3;
+    pub(super) const PLAN: f32 = 0.6;
+    pub(super) const ACTION: f32 = 0.8;
+    pub(super) const FAILURE: f32 = 0.9;
+    pub(super) const ANSWER: f32 = 1.0;
+}
+
+/// The brain of an agent that has no model.
+pub struct Builtin {
+    own: Vec<Arc<dyn Tool>>,
+    all: Vec<Arc<dyn Tool>>,
+    materials: Materials,
+}
+
+impl std::fmt::Debug for Builtin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.own.iter().map(|tool| tool.name())).finish()
+    }
+}
+
+impl Builtin {
+    /// A brain with the tools of these names; an unknown name is an error that lists the known ones.
+    pub fn new(tools: &[String], materials: Materials) -> Result<Self, Error> {
+        Ok(Self { own: toolbox(tools)?, all: all(), materials })
+    }
+
+    fn scene(&self, brief: &Brief) -> Scene {
+        Scene {
+            tenant: brief.tenant.clone(),
+            agent: brief.run.agent.clone(),
+            conversation: brief.run.conversation.clone(),
+            history: brief.history.clone(),
+            workspace: self.materials.workspace.clone(),
+            memory: Arc::clone(&self.materials.memory),
+            deadline: brief.deadline,
+            cancelled: brief.cancelled.clone(),
+        }
+    }
+
+    /// Uses the tools one after another. A refusal of one is part of a chat's answer, and the end of other work.
+    fn work(&self, plan: &[Planned], scene: &Scene, brief: &Brief, sink: &dyn Sink) -> Result<Answer, Error> {
+        let mut done = Vec::new();
+        for planned in plan {
+            scene.check()?;
+            let result = planned.tool.call(&planned.bid.arguments, scene);
+            sink.step(action(planned, &result));
+            match result {
+                Ok(output) => {
+                    for change in &output.changes {
+                        sink.notice(Event::MemoryChanged {
+                            agent: brief.run.agent.clone(),
+                            id: change.fact.id.clone(),
+                            content: change.fact.text.clone(),
+                            kept: change.kept,
+                        });
+                    }
+                    done.push((planned.tool.name(), output));
+                }
+                Err(error) if ends_run(&error, brief.run.kind) => return Err(error),
+                Err(error) => {
+                    let text = format!("I could not {}: {}.", planned.bid.intent, sentence(&error));
+                    done.push((planned.tool.name(), Output { text, ..Output::default() }));
+                }
+            }
+        }
+        Ok(joined(done))
+    }
+}
+
+#[async_trait]
+impl Brain for Builtin {
+    fn placement(&self) -> Placement {
+        Placement::Thread
+    }
+
+    async fn think(&self, brief: &Brief, sink: &dyn Sink) -> Result<Answer, Error> {
+        let scene = self.scene(brief);
+        scene.check()?;
+        let plan = plan::make(&brief.content, &brief.parameters, &self.own, &self.all, &scene);
+        let answer = match &plan {
+            Plan::Use { steps, left_out } => {
+                sink.step(Step::now(StepKind::Planning, plan::told(steps), importance::PLAN));
+                let mut answer = self.work(steps, &scene, brief, sink)?;
+                if *left_out > 0 {
+                    answer.text.push_str("\nI do at most eight things at a time; please ask for the rest again.");
+                }
+                agreed(answer, brief)
+            }
+            Plan::Elsewhere { tool, intent } => {
+                let (said, found) = talk::elsewhere(tool.as_ref(), intent, brief, &self.own);
+                sink.step(Step::now(StepKind::Planning, "I have no tool for this; I look who has.", importance::PLAN));
+                if brief.run.kind == RunKind::Command && !found {
+                    return Err(Error::new(Code::AgentFailed, said));
+                }
+                Answer { text: said, data: Value::Null }
+            }
+            Plan::Talk => {
+                let talk = talk::Talk::about(&brief.content);
+                sink.step(Step::now(StepKind::Planning, talk.told(), importance::SMALL_TALK));
+                let said = talk.answer(brief, &self.own);
+                if brief.run.kind == RunKind::Command && talk == talk::Talk::Unknown {
+                    return Err(Error::new(Code::AgentFailed, said));
+                }
+                Answer { text: said, data: Value::Null }
+            }
+        };
+        scene.check()?;
+        sink.step(Step::now(StepKind::Answer, answer.text.clone(), importance::ANSWER));
+        if brief.stream {
+            pieces(&answer.text).for_each(|piece| sink.delta(piece));
+        }
+        Ok(answer)
+    }
+}
+
+/// What a tool did, or why it did not.
+fn action(planned: &Planned, result: &Result<Output, Error>) -> Step {
+    let name = planned.tool.name();
+    let arguments = planned.bid.arguments.to_string();
+    let (came_out, importance) = match result {
+        Ok(output) => (shortened(&output.text, SHOWN_RESULT).into_owned(), importance::ACTION),
+        Err(error) => (sentence(error), importance::FAILURE),
+    };
+    let shown = shortened(&arguments, SHOWN_RESULT);
+    let content = format!("Used {name} with {shown}: {came_out}");
+    let call = Some(ToolCall { tool: name.to_owned(), arguments, ok: result.is_ok() });
+    Step { kind: StepKind::Action, content, importance, at: Timestamp::now(), call }
+}
+
+/// Whether an error ends the run: always when time is up or the store is gone; else where programs read the status.
+fn ends_run(error: &Error, kind: RunKind) -> bool {
+    let refusal = matches!(error.code, Code::InvalidMessage | Code::AgentFailed);
+    !refusal || kind != RunKind::Chat
+}
+
+fn sentence(error: &Error) -> String {
+    error.to_string().trim_end_matches('.').to_owned()
+}
+
+/// One answer of all results: a single one's data as it is, several as a list.
+fn joined(mut done: Vec<(&'static str, Output)>) -> Answer {
+    if done.len() == 1
+        && let Some((_, output)) = done.pop()
+    {
+        return Answer { text: output.text, data: output.data };
+    }
+    let text = done.iter().map(|(_, output)| output.text.as_str()).collect::<Vec<_>>().join("\n");
+    let results: Vec<Value> =
+        done.into_iter().map(|(tool, output)| json!({ "tool": tool, "result": output.data })).collect();
+    Answer { text, data: json!({ "results": results }) }
+}
+
+/// Where several agents answer in turn and one before came to the same result, that is what is said.
+fn agreed(answer: Answer, brief: &Brief) -> Answer {
+    let earlier = usize::from(brief.run.turn.index.saturating_sub(1));
+    let others = brief.history.iter().rev().filter(|message| message.role == Role::Assistant).take(earlier);
+    let same = others.filter(|message| message.text() == answer.text).find_map(|message| message.agent.clone());
+    match same {
+        Some(agent) => Answer { text: format!("I come to the same as {agent}: {}", answer.text), ..answer },
+        None => answer,
+    }
+}

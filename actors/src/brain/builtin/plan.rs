@@ -1,0 +1,140 @@
+//! Plans: which tools fit what is asked, with which arguments.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::clause::{bare, clauses};
+use super::talk::Talk;
+use crate::tool::{Bid, Scene, Tool};
+
+/// Tools used for one request at most: enough for what people put into one message, and an end to what programs do.
+const MAX_STEPS: usize = 8;
+
+/// The weakest bid that is taken.
+const LEAST: f32 = 0.5;
+
+/// The weakest bid by which a clause is a request of its own.
+const CLEAR: f32 = 0.6;
+
+/// How much weaker an own tool's bid may be than that of a colleague's tool.
+const OWN_ADVANTAGE: f32 = 0.15;
+
+/// A tool to be used.
+pub(super) struct Planned {
+    pub(super) tool: Arc<dyn Tool>,
+    pub(super) bid: Bid,
+}
+
+/// What is going to happen.
+pub(super) enum Plan {
+    /// These tools, in order; so many more would not fit.
+    Use { steps: Vec<Planned>, left_out: usize },
+    /// The tool for it belongs to others.
+    Elsewhere { tool: Arc<dyn Tool>, intent: String },
+    /// No tool: just words.
+    Talk,
+}
+
+/// Makes a plan for a request.
+pub(super) fn make(
+    text: &str,
+    parameters: &Value,
+    own: &[Arc<dyn Tool>],
+    all: &[Arc<dyn Tool>],
+    scene: &Scene,
+) -> Plan {
+    if let Some(planned) = called_by_name(text, parameters, own, scene) {
+        return Plan::Use { steps: vec![planned], left_out: 0 };
+    }
+    let talk = Talk::about(text);
+    if talk == Talk::Thanks {
+        return Plan::Talk;
+    }
+    let best = best(text, parameters, all, scene);
+    let strongest = best.as_ref().map_or(0.0, |planned| planned.bid.score);
+    if talk != Talk::Unknown && strongest < CLEAR {
+        return Plan::Talk;
+    }
+    let remembers = best.as_ref().is_some_and(|planned| planned.tool.name() == "remember");
+    let several = several(text, parameters, own, scene, remembers);
+    if several.len() > 1 {
+        let left_out = several.len().saturating_sub(MAX_STEPS);
+        return Plan::Use { steps: several.into_iter().take(MAX_STEPS).collect(), left_out };
+    }
+    let Some(best) = best else { return Plan::Talk };
+    match self::best(text, parameters, own, scene) {
+        Some(mine) if mine.bid.score + OWN_ADVANTAGE >= strongest => Plan::Use { steps: vec![mine], left_out: 0 },
+        _ => Plan::Elsewhere { intent: best.bid.intent, tool: best.tool },
+    }
+}
+
+/// The plan in a sentence.
+pub(super) fn told(steps: &[Planned]) -> String {
+    let told: Vec<String> =
+        steps.iter().map(|step| format!("{} (with {})", step.bid.intent, step.tool.name())).collect();
+    format!("I will {}.", told.join(", then "))
+}
+
+/// An instruction that is nothing but the name of a tool: its arguments are the parameters.
+fn called_by_name(text: &str, parameters: &Value, own: &[Arc<dyn Tool>], scene: &Scene) -> Option<Planned> {
+    let name = text.trim().to_lowercase();
+    let tool = own.iter().find(|tool| tool.name() == name)?;
+    let intent = format!("use {name} as told");
+    let bid = tool.bid(text, parameters, scene).unwrap_or(Bid { score: 1.0, arguments: json!({}), intent });
+    Some(overlaid(Planned { tool: Arc::clone(tool), bid }, parameters))
+}
+
+/// The best bid, if any is good enough; of equals the first.
+fn best(text: &str, parameters: &Value, tools: &[Arc<dyn Tool>], scene: &Scene) -> Option<Planned> {
+    let bids = tools.iter().filter_map(|tool| {
+        let bid = tool.bid(text, parameters, scene).filter(|bid| bid.score >= LEAST)?;
+        Some(Planned { tool: Arc::clone(tool), bid })
+    });
+    let best = bids.reduce(|best, next| if next.bid.score > best.bid.score { next } else { best })?;
+    Some(overlaid(best, parameters))
+}
+
+/// What the client spelled out goes before what was found in the text.
+fn overlaid(mut planned: Planned, parameters: &Value) -> Planned {
+    let schema = planned.tool.parameters();
+    let known = |name: &str| schema.get("properties").is_some_and(|properties| properties.get(name).is_some());
+    if let (Some(given), Some(arguments)) = (parameters.as_object(), planned.bid.arguments.as_object_mut()) {
+        for (name, value) in given.iter().filter(|(name, _)| known(name)) {
+            arguments.insert(name.clone(), value.clone());
+        }
+    }
+    planned
+}
+
+/// One step for each clause that asks for something of its own; a clause that does not belongs to the one before.
+fn several(text: &str, parameters: &Value, own: &[Arc<dyn Tool>], scene: &Scene, remembers: bool) -> Vec<Planned> {
+    let clauses = clauses(text, remembers);
+    if clauses.len() < 2 {
+        return Vec::new();
+    }
+    let mut parts: Vec<(usize, usize)> = Vec::new();
+    let mut at = 0;
+    for clause in clauses {
+        let end = at + clause.len();
+        let clear = best(bare(clause), parameters, own, scene).is_some_and(|planned| planned.bid.score >= CLEAR);
+        match parts.last_mut() {
+            Some((_, last)) if !clear => *last = end,
+            _ if clear => parts.push((at, end)),
+            _ => {}
+        }
+        at = end;
+    }
+    let mut steps: Vec<Planned> = Vec::new();
+    for (start, end) in parts {
+        let Some(planned) = text.get(start..end).and_then(|part| best(bare(part), parameters, own, scene)) else {
+            continue;
+        };
+        let known =
+            |step: &Planned| step.tool.name() == planned.tool.name() && step.bid.arguments == planned.bid.arguments;
+        if !steps.iter().any(known) {
+            steps.push(planned);
+        }
+    }
+    steps
+}

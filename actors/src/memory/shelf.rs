@@ -1,0 +1,178 @@
+//! One tenant's facts in memory: a projection of its stream, and the changes to that stream.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::index::{Index, coverage};
+use super::record::Entry;
+use super::{Change, Fact, Found, MAX_FACTS};
+use crate::journal::{self, Batch, Journal, Kind, Place, PlaceName, Position, Stream};
+use crate::protocol::{Error, MessageId, TenantId};
+
+/// Records read at a time while loading.
+const PAGE: usize = 512;
+
+/// One tenant's facts.
+#[derive(Debug, Default)]
+pub(super) struct Shelf {
+    loaded: bool,
+    place: Option<Place>,
+    head: u64,
+    facts: BTreeMap<u64, Arc<Fact>>,
+    seqs: HashMap<MessageId, u64>,
+    index: Index<u64>,
+}
+
+/// A change to be written, and what it does to the shelf once it is.
+pub(super) struct Planned {
+    pub(super) batch: Batch,
+    pub(super) effects: Effects,
+}
+
+/// What a written change does.
+pub(super) struct Effects {
+    place: Place,
+    head: u64,
+    drop: Option<u64>,
+    keep: Option<(u64, Arc<Fact>)>,
+}
+
+impl Shelf {
+    /// Reads the stream, if that has not been done yet.
+    pub(super) fn load(&mut self, journal: &dyn Journal, tenant: &TenantId) -> Result<(), Error> {
+        if self.loaded {
+            return Ok(());
+        }
+        *self = Self { place: journal.find(&name(tenant))?, ..Self::default() };
+        if let Some(place) = self.place {
+            self.head = journal.head(stream(place))?;
+            let mut after = 0;
+            while after < self.head {
+                let page = journal.read_after(stream(place), after, PAGE)?;
+                let Some(last) = page.last() else { break };
+                after = last.seq;
+                for record in &page {
+                    self.replay(record.seq, &record.bytes)?;
+                }
+            }
+        }
+        self.loaded = true;
+        Ok(())
+    }
+
+    fn replay(&mut self, seq: u64, bytes: &[u8]) -> Result<(), Error> {
+        match Entry::decode(bytes)? {
+            Entry::Kept { id, agent, conversation, text, importance, at } => {
+                self.insert(seq, Arc::new(Fact { id, agent, conversation, text, importance, at }));
+            }
+            Entry::Forgotten { seq } => {
+                self.remove(seq);
+            }
+        }
+        Ok(())
+    }
+
+    /// The change that keeps a fact, and that drops another if there is no room.
+    pub(super) fn keep(&self, journal: &dyn Journal, tenant: &TenantId, fact: &Arc<Fact>) -> Result<Planned, Error> {
+        let mut batch = Batch::new();
+        let place = self.place.unwrap_or_else(|| {
+            let place = journal.reserve();
+            batch.push(journal::Entry::Create { place, name: name(tenant) });
+            place
+        });
+        let drop = if self.facts.len() >= MAX_FACTS { self.least() } else { None };
+        let mut head = self.head;
+        for entry in drop.map(|seq| Entry::Forgotten { seq }).into_iter().chain([Entry::from(fact.as_ref())]) {
+            head += 1;
+            batch.push(append(place, head, &entry)?);
+        }
+        Ok(Planned { batch, effects: Effects { place, head, drop, keep: Some((head, Arc::clone(fact))) } })
+    }
+
+    /// The change that forgets a fact, if it is there.
+    pub(super) fn drop_fact(&self, id: &MessageId) -> Result<Option<Planned>, Error> {
+        let (Some(place), Some(&seq)) = (self.place, self.seqs.get(id)) else { return Ok(None) };
+        let head = self.head + 1;
+        let batch = vec![append(place, head, &Entry::Forgotten { seq })?];
+        Ok(Some(Planned { batch, effects: Effects { place, head, drop: Some(seq), keep: None } }))
+    }
+
+    /// Does what a change, now written, does; tells what happened.
+    pub(super) fn apply(&mut self, effects: Effects) -> Vec<Change> {
+        self.place = Some(effects.place);
+        self.head = effects.head;
+        let dropped = effects.drop.and_then(|seq| self.remove(seq)).map(|fact| Change { fact, kept: false });
+        let kept = effects.keep.map(|(seq, fact)| {
+            self.insert(seq, Arc::clone(&fact));
+            Change { fact, kept: true }
+        });
+        dropped.into_iter().chain(kept).collect()
+    }
+
+    /// The facts that fit best: by their words, then by importance, then the newest.
+    pub(super) fn search(&self, query: &str, limit: usize) -> Vec<Found> {
+        // Ties in the score are settled below, so a few more than asked for are looked at.
+        let candidates = self.index.search(query, limit.saturating_mul(4).saturating_add(16));
+        let mut found: Vec<(u64, Found)> = candidates
+            .into_iter()
+            .filter_map(|(seq, score)| {
+                let fact = self.facts.get(&seq)?;
+                Some((seq, Found { coverage: coverage(query, &fact.text), fact: Arc::clone(fact), score }))
+            })
+            .collect();
+        found.sort_by(|(a_seq, a), (b_seq, b)| {
+            let by_words = b.coverage.total_cmp(&a.coverage).then(b.score.total_cmp(&a.score));
+            by_words.then(b.fact.importance.total_cmp(&a.fact.importance)).then(b_seq.cmp(a_seq))
+        });
+        found.truncate(limit);
+        found.into_iter().map(|(_, found)| found).collect()
+    }
+
+    /// The fact with the same words, if there is one.
+    pub(super) fn same(&self, text: &str) -> Option<Arc<Fact>> {
+        let found = self.search(text, 8).into_iter().map(|found| found.fact);
+        let same = |fact: &Arc<Fact>| fact.text.trim().to_lowercase() == text.trim().to_lowercase();
+        found.into_iter().find(same)
+    }
+
+    /// The latest facts, newest first.
+    pub(super) fn latest(&self, limit: usize) -> Vec<Arc<Fact>> {
+        self.facts.values().rev().take(limit).map(Arc::clone).collect()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.facts.len()
+    }
+
+    /// The oldest of the least important facts.
+    fn least(&self) -> Option<u64> {
+        let least = self.facts.iter().min_by(|(_, a), (_, b)| a.importance.total_cmp(&b.importance));
+        least.map(|(&seq, _)| seq)
+    }
+
+    fn insert(&mut self, seq: u64, fact: Arc<Fact>) {
+        self.index.add(&seq, &fact.text);
+        self.seqs.insert(fact.id.clone(), seq);
+        self.facts.insert(seq, fact);
+    }
+
+    fn remove(&mut self, seq: u64) -> Option<Arc<Fact>> {
+        let fact = self.facts.remove(&seq)?;
+        self.index.remove(&seq);
+        self.seqs.remove(&fact.id);
+        Some(fact)
+    }
+}
+
+fn name(tenant: &TenantId) -> PlaceName {
+    PlaceName { tenant: tenant.clone(), kind: Kind::Memory, id: "memory".to_owned() }
+}
+
+fn stream(place: Place) -> Stream {
+    Stream { place, lane: 0 }
+}
+
+fn append(place: Place, seq: u64, entry: &Entry) -> Result<journal::Entry, Error> {
+    let at = Position { stream: stream(place), seq };
+    Ok(journal::Entry::Append { at, bytes: entry.encode()?, opens: false, closes: Vec::new() })
+}

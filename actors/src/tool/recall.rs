@@ -1,0 +1,391 @@
+//! Recalling: finds what was said earlier in the conversation, or is remembered, by its words.
+//!
+//! It answers with the sentence itself and its time, never with a paraphrase, and says so when there is none.
+
+use serde_json::{Value, json};
+
+use super::{Bid, Output, Scene, Tool, argument};
+use crate::memory::index::{Index, coverage};
+use crate::protocol::{Error, Role, Timestamp};
+use crate::text::{Reading, Words, sentences, shortened, terms};
+
+/// Sentences and facts told at most.
+const MAX_TOLD: usize = 5;
+
+/// The share of a question's meaning that an answer must have.
+const LEAST_COVERAGE: f32 = 0.4;
+
+/// The share from which a memory speaks up for a question that did not ask for it.
+const SURE_COVERAGE: f32 = 0.65;
+
+/// The longest query, in bytes; of a longer one the beginning counts.
+const MAX_QUERY: usize = 500;
+
+/// Finds what was said and what is remembered.
+#[derive(Debug)]
+pub struct Recall;
+
+impl Tool for Recall {
+    fn name(&self) -> &'static str {
+        "recall"
+    }
+
+    fn description(&self) -> &'static str {
+        "recall what was said earlier in this conversation and what I was told to remember"
+    }
+
+    fn parameters(&self) -> Value {
+        json!({
+            "type": "object",
+            "properties": {
+                "query": { "type": "string", "description": "what it is about; without it, the latest" },
+                "limit": { "type": "integer", "minimum": 1, "maximum": MAX_TOLD, "default": 3 }
+            }
+        })
+    }
+
+    fn bid(&self, text: &str, _parameters: &Value, scene: &Scene) -> Option<Bid> {
+        let reading = Reading::of(text);
+        let words = &reading.words;
+        let query = topic(&reading);
+        let score = wanted(words).or_else(|| known(words, reading.whole, &query, scene))?;
+        let mut arguments = json!({ "query": query });
+        if let Some(order) = order(words) {
+            arguments["order"] = json!(order);
+        }
+        let intent = match query.is_empty() {
+            true => "look at what was said and what I remember".to_owned(),
+            false => format!("look for “{}” in what was said and what I remember", shortened(&query, 60)),
+        };
+        Some(Bid { score, arguments, intent })
+    }
+
+    fn call(&self, arguments: &Value, scene: &Scene) -> Result<Output, Error> {
+        let query = argument::optional(arguments, "query", "what it is about")?.unwrap_or_default();
+        let query = query.get(..query.floor_char_boundary(MAX_QUERY)).unwrap_or_default();
+        let limit = argument::number(arguments, "limit", 1, MAX_TOLD as u64, 3)?;
+        let limit = usize::try_from(limit).unwrap_or(MAX_TOLD);
+        let order = argument::optional(arguments, "order", "first or last")?;
+        let found = if let Some(order) = order.filter(|_| terms(query).is_empty()) {
+            spoken(scene, order)
+        } else if terms(query).is_empty() {
+            remembered(scene)?
+        } else {
+            matching(query, limit, scene)?
+        };
+        Ok(output(query, found))
+    }
+}
+
+/// Something found.
+#[derive(Clone, Debug)]
+struct Hit {
+    text: String,
+    at: Timestamp,
+    /// Who said it; `None`: it stands in the memory.
+    speaker: Option<String>,
+    fit: f32,
+}
+
+impl Hit {
+    fn sentence(&self) -> String {
+        let when = self.at.to_utc().format("%Y-%m-%d at %H:%M UTC");
+        match &self.speaker {
+            Some(speaker) => format!("On {when} {speaker} said: “{}”", self.text),
+            None => format!("I remember: “{}” (since {when})", self.text),
+        }
+    }
+
+    fn data(&self) -> Value {
+        let source = if self.speaker.is_some() { "conversation" } else { "memory" };
+        json!({ "text": self.text, "at": self.at.to_string(), "source": source, "speaker": self.speaker })
+    }
+}
+
+fn output(query: &str, found: Vec<Hit>) -> Output {
+    let text = match found.as_slice() {
+        [] if query.is_empty() => {
+            "I remember nothing yet: nobody has told me to, and nothing was said before this.".to_owned()
+        }
+        [] => format!("I found nothing about “{query}” in this conversation or in my memory."),
+        [only] => format!("{}.", only.sentence()),
+        many => many.iter().map(|hit| format!("- {}", hit.sentence())).collect::<Vec<_>>().join("\n"),
+    };
+    let data = json!({ "query": query, "found": found.iter().map(Hit::data).collect::<Vec<_>>() });
+    Output { text, data, ..Output::default() }
+}
+
+/// Facts and sentences that fit the query, best first.
+fn matching(query: &str, limit: usize, scene: &Scene) -> Result<Vec<Hit>, Error> {
+    let facts = scene.memory.search(&scene.tenant, query, limit)?;
+    let mut hits: Vec<Hit> = facts
+        .into_iter()
+        .filter(|found| found.coverage >= LEAST_COVERAGE)
+        // What somebody wanted remembered counts a little more than what was merely said.
+        .map(|found| Hit {
+            text: found.fact.text.clone(),
+            at: found.fact.at,
+            speaker: None,
+            fit: found.coverage + 0.05,
+        })
+        .collect();
+    let said = said(query, limit, scene);
+    let is_news = |hit: &Hit| !hits.iter().any(|fact| hit.text.to_lowercase().contains(&fact.text.to_lowercase()));
+    let news: Vec<Hit> = said.into_iter().filter(is_news).collect();
+    hits.extend(news);
+    hits.sort_by(|a, b| b.fit.total_cmp(&a.fit).then(b.at.cmp(&a.at)));
+    let best = hits.first().map_or(0.0, |hit| hit.fit);
+    // A half as good answer beside a good one only confuses.
+    hits.retain(|hit| hit.fit >= best * 0.75);
+    hits.truncate(limit);
+    Ok(hits)
+}
+
+/// Sentences of the conversation that fit the query. Questions and answers of this tool tell nothing themselves.
+fn said(query: &str, limit: usize, scene: &Scene) -> Vec<Hit> {
+    let mut hits: Vec<Hit> = Vec::new();
+    for message in &scene.history {
+        let Some(speaker) = speaker(message) else { continue };
+        let text = message.text();
+        let telling = sentences(&text).into_iter().filter(|sentence| !sentence.ends_with('?'));
+        let telling = telling.filter(|sentence| message.role == Role::User || !is_echo(sentence));
+        hits.extend(telling.map(|sentence| {
+            let weight = if message.role == Role::User { 1.0 } else { 0.8 };
+            let fit = coverage(query, sentence) * weight;
+            Hit { text: sentence.to_owned(), at: message.created_at, speaker: Some(speaker.clone()), fit }
+        }));
+    }
+    let mut index = Index::default();
+    for (at, hit) in hits.iter().enumerate().filter(|(_, hit)| hit.fit >= LEAST_COVERAGE) {
+        index.add(&at, &hit.text);
+    }
+    let ranked = index.search(query, limit);
+    ranked.into_iter().filter_map(|(at, _)| hits.get(at).cloned()).collect()
+}
+
+/// What agents say about recalling and remembering, or about what they cannot do, is no knowledge.
+fn is_echo(sentence: &str) -> bool {
+    let words = Words::of(sentence);
+    words.any(&["i remember", "i will remember", "i found nothing", "said", "i cannot", "i can't", "i have forgotten"])
+}
+
+fn speaker(message: &crate::protocol::Message) -> Option<String> {
+    match message.role {
+        Role::User => Some("you".to_owned()),
+        Role::Assistant => Some(message.agent.as_ref().map_or_else(|| "the agent".to_owned(), ToString::to_string)),
+        Role::System => None,
+    }
+}
+
+/// What somebody said first or last, of what is at hand.
+fn spoken(scene: &Scene, order: &str) -> Vec<Hit> {
+    let mut said = scene.history.iter().filter(|message| message.role == Role::User);
+    let message = if order == "first" { said.next() } else { said.next_back() };
+    message
+        .map(|message| Hit {
+            text: shortened(&message.text(), 300).into_owned(),
+            at: message.created_at,
+            speaker: Some("you".to_owned()),
+            fit: 1.0,
+        })
+        .into_iter()
+        .collect()
+}
+
+/// The latest facts, or what was said last where there are none.
+fn remembered(scene: &Scene) -> Result<Vec<Hit>, Error> {
+    let facts = scene.memory.list(&scene.tenant, MAX_TOLD)?;
+    let hits: Vec<Hit> =
+        facts.iter().map(|fact| Hit { text: fact.text.clone(), at: fact.at, speaker: None, fit: 1.0 }).collect();
+    Ok(if hits.is_empty() { spoken(scene, "last") } else { hits })
+}
+
+fn wanted(words: &Words) -> Option<f32> {
+    let asked = words.any(&[
+        "do you remember",
+        "do you recall",
+        "can you recall",
+        "can you remember",
+        "did i say",
+        "did i tell",
+        "did i mention",
+        "did i ask",
+        "i said about",
+        "i told you",
+        "did we say",
+        "did we discuss",
+        "did we talk",
+        "we talked about",
+        "we discussed",
+        "did you say",
+        "you said about",
+        "have i said",
+        "have i told",
+        "have i mentioned",
+        "was said",
+        "remind me",
+        "you remember",
+        "did i just say",
+        "were we talking",
+        "did i call",
+        "did nyx say",
+        "did aria say",
+        "did sage say",
+        "my notes",
+        "i mentioned",
+    ]);
+    let verbs = words.begins_any(&[
+        "recall",
+        "please recall",
+        "look up what",
+        "tell me what i said",
+        "what have i",
+        "remember what",
+        "remember when",
+    ]);
+    let place = words.any(&["search", "look", "find", "check", "what is in", "what's in", "show", "list"])
+        && words.any(&["memory", "memories", "conversation", "history", "notes"]);
+    let own =
+        words.begins_any(&["what do you know about me", "what do you know about my", "what do you know about us"]);
+    let message = words.any(&["my first", "my last", "my previous", "my earlier"])
+        && words.any(&["message", "question", "request"])
+        && words.any(&["what", "which", "repeat"]);
+    if words.any(&["summar*", "keyword*", "sentiment", "topics", "recap*"]) {
+        return None;
+    }
+    match (asked || verbs, place, own || message) {
+        (true, ..) => Some(0.92),
+        (_, true, _) => Some(0.85),
+        (.., true) => Some(0.88),
+        _ if is_personal(words) => Some(0.6),
+        _ => None,
+    }
+}
+
+/// `What is my …`, `when is our …`: only what was said can tell.
+fn is_personal(words: &Words) -> bool {
+    let asks = words.begins_any(&["what*", "who*", "when*", "where*", "which", "how old", "do i", "am i", "tell me"]);
+    let mine = words.any(&["my", "our", "do i", "am i", "i like", "i live", "mine"]);
+    asks && mine && words.len() <= 20
+}
+
+/// A question whose answer is remembered, though nobody said that it was.
+fn known(words: &Words, whole: &str, query: &str, scene: &Scene) -> Option<f32> {
+    let asks = whole.ends_with('?')
+        || words.begins_any(&["what*", "who*", "when*", "where*", "which", "how*", "tell me about", "why"]);
+    if !asks || terms(query).is_empty() || query.len() > MAX_QUERY {
+        return None;
+    }
+    let best = matching(query, 1, scene).ok()?.into_iter().next()?;
+    (best.fit >= SURE_COVERAGE).then_some(0.52)
+}
+
+fn order(words: &Words) -> Option<&'static str> {
+    let first = words.any(&["first", "begin*", "start*"]);
+    let last = words.any(&["last", "just say", "just said", "just ask*", "previous", "before"]);
+    match (first, last) {
+        (true, false) => Some("first"),
+        (_, true) => Some("last"),
+        _ if words.any(&["did i say", "did i ask"]) => Some("last"),
+        _ => None,
+    }
+}
+
+/// What a question is about: its meaningful words without those that ask for recalling.
+fn topic(reading: &Reading<'_>) -> String {
+    #[rustfmt::skip]
+    const ASKING: [&str; 47] = [
+        "remember", "recall", "remembered", "said", "say", "told", "tell", "mention", "mentioned", "know", "remind", "talk",
+        "talked", "talking", "discuss", "discussed", "search", "memory", "memories", "conversation", "history", "look",
+        "find", "earlier", "previously", "check", "show", "list", "notes", "first", "last", "previous", "message",
+        "question", "request", "anything", "something", "ask", "asked", "nyx", "aria", "sage", "call", "called",
+        "everything", "repeat", "what",
+    ];
+    if let Some(subject) = reading.subject {
+        return subject.to_owned();
+    }
+    let words: Vec<&str> = reading
+        .whole
+        .split_whitespace()
+        .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()))
+        .filter(|word| {
+            let word = word.to_lowercase();
+            !ASKING.contains(&word.as_str()) && !crate::text::is_stop_word(&word.replace('’', "'"))
+        })
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.join(" ")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::memory::tests::fact;
+    use crate::tool::tests::{message, scene};
+
+    fn told() -> Scene {
+        let mut scene = scene();
+        scene.memory.remember(&scene.tenant, fact("my favourite colour is teal")).unwrap();
+        scene.memory.remember(&scene.tenant, fact("the deployment happens on Friday")).unwrap();
+        scene.history = vec![
+            message(1, Role::User, "We use sled as our database. Lunch is at noon."),
+            message(2, Role::Assistant, "I cannot say much about databases."),
+            message(3, Role::User, "What is the database?"),
+        ];
+        scene
+    }
+
+    fn ask(text: &str, scene: &Scene) -> Option<String> {
+        let bid = Recall.bid(text, &Value::Null, scene).filter(|bid| bid.score >= 0.5)?;
+        Some(Recall.call(&bid.arguments, scene).unwrap().text)
+    }
+
+    #[test]
+    fn it_finds_the_sentence_and_tells_its_time() {
+        let scene = told();
+        let cases = [
+            ("What's my favourite colour?", "teal"),
+            ("do you remember my favorite color?", "teal"),
+            (
+                "what did I say about the database?",
+                "On 1970-01-01 at 00:01 UTC you said: “We use sled as our database.”",
+            ),
+            ("When do we deploy?", "Friday"),
+            ("remind me when lunch is", "noon"),
+            ("Did I mention a database?", "sled"),
+            ("recall the deployment", "Friday"),
+            ("search your memory for colours", "teal"),
+            ("what was my first message?", "We use sled"),
+            ("What do you remember?", "teal"),
+            ("what did we discuss about lunch", "noon"),
+        ];
+        for (text, word) in cases {
+            let said = ask(text, &scene).unwrap_or_default();
+            assert!(said.contains(word), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn it_says_when_there_is_nothing() {
+        for text in ["What is my favourite food?", "do you remember my sister?"] {
+            let said = ask(text, &told()).unwrap();
+            assert!(said.starts_with("I found nothing about"), "{text}: {said}");
+        }
+        assert!(ask("what do you remember?", &scene()).unwrap().contains("nothing yet"));
+    }
+
+    #[test]
+    fn it_is_not_meant_by_everything() {
+        for text in [
+            "Hello, agent!",
+            "tell me about black holes",
+            "What can you help me with?",
+            "First question",
+            "thanks",
+            "remember that I like tea",
+        ] {
+            assert_eq!(ask(text, &told()), None, "{text}");
+        }
+    }
+}

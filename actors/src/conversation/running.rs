@@ -12,7 +12,7 @@ use crate::agent::assignment::{Assignment, Progress, Report, Reports};
 use crate::journal::Entry;
 use crate::metrics;
 use crate::protocol::{
-    Answer, CancelTarget, Code, Envelope, Error, Event, Interest, Message, MessageId, Mood, Part, Role, Run, RunStatus,
+    Answer, CancelTarget, Code, Envelope, Error, Event, Interest, Message, Mood, Part, Role, Run, RunStatus,
     Step, Timestamp, Typist,
 };
 use crate::request::Request;

@@ -1,12 +1,167 @@
-//! Composition: what a configuration becomes when it runs.
+//! Composition: configuration → journal → runtime → HTTP → drain.
 
-use crate::config::Config;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::{App as ActixApp, HttpServer, web};
+use anyhow::Context;
+
+use callboard_actors::brain::maker::{self, Materials};
+use callboard_actors::house::Settings;
+use callboard_actors::journal::Journal;
+use callboard_actors::journal::sled::{Options, SledJournal};
+use callboard_actors::memory::Memory;
+use callboard_actors::recovery;
+use callboard_actors::router::Cast;
+use callboard_actors::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::auth::Authenticator;
+use crate::config::{Config, ConfigError};
+use crate::greeting;
+use crate::http::app::{App, WorkerRelay};
+use crate::http::routes;
+use crate::metrics;
+use crate::ws::reaper::Rules;
+use crate::ws::{Reaper, close, cord, echo};
+
+/// How long sockets are given to say goodbye, of what the whole drain is given.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Runs the server until it is told to stop.
 ///
 /// # Errors
-/// What kept it from starting.
+/// What kept it from starting, or the journal from being closed.
 pub async fn run(config: Config) -> anyhow::Result<()> {
-    log::info!("configuration: {config:?}");
+    let handle = metrics::install()?;
+    let journal = open_journal(&config)?;
+    let runtime = Arc::new(build_runtime(&config, journal.clone())?);
+    let auth = Authenticator::new(&config.auth, &config.server.data_dir)?;
+    let reaper = Reaper::new(rules(&config));
+    let drain = config.server.drain;
+    let app = web::Data::new(App::new(config, runtime, auth, reaper, handle));
+    let (server, addresses) = listen(&app)?;
+    actix_web::rt::spawn(app.reaper.clone().run());
+
+    let handle = server.handle();
+    let serving = actix_web::rt::spawn(server);
+    app.runtime.tenant(&callboard_actors::protocol::TenantId::default_tenant());
+    app.set_ready(true);
+    greeting::print(&app.config, &addresses);
+
+    wait_for_the_end().await?;
+    stop(&app, handle, drain).await;
+    let _ = serving.await;
+    let closed = web::block(move || journal.close()).await.context("The journal could not be closed")?;
+    closed.map_err(|error| anyhow::anyhow!("The journal could not be closed: {error}"))?;
+    log::info!("stopped");
     Ok(())
+}
+
+fn open_journal(config: &Config) -> anyhow::Result<Arc<dyn Journal>> {
+    let folder = config.server.data_dir.join("journal");
+    let options = Options {
+        queue_entries: config.journal.queue_records,
+        queue_bytes: config.journal.queue_bytes,
+        ..Options::default()
+    };
+    let journal = SledJournal::open(&folder, options)?;
+    let interrupted = recovery::recover(&*journal).map_err(|error| anyhow::anyhow!("Recovery failed: {error}"))?;
+    if interrupted > 0 {
+        log::warn!("{interrupted} runs were interrupted when the server last stopped; they are failed now");
+    }
+    Ok(journal)
+}
+
+fn build_runtime(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<Runtime> {
+    let workspace = config.server.workspace.canonicalize().context("server.workspace cannot be resolved")?;
+    let materials = Materials { workspace, memory: Arc::new(Memory::new(journal.clone())) };
+    let mut cast = Vec::new();
+    for persona in &config.agents {
+        let brain = maker::make(persona, &materials)
+            .map_err(|error| ConfigError::new(&format!("agent {}", persona.name), error.to_string()))?;
+        cast.push(Cast { persona: Arc::new(persona.clone()), brain });
+    }
+    // The first of the cast leads where nobody else is named.
+    cast.sort_by_key(|member| config.default_agent() != Some(&member.persona.name));
+    let runtime = &config.runtime;
+    let settings = Settings {
+        aging: runtime.aging,
+        typing: runtime.typing,
+        dedup: runtime.dedup_window,
+        inbox_keep: runtime.inbox_keep,
+        inbox_max: runtime.inbox_messages,
+        idle: runtime.idle,
+    };
+    Ok(Runtime::new(journal, settings, cast, arbiters(config)))
+}
+
+/// Half as many threads for actors as there are cores, unless the operator says otherwise: the other half serves sockets.
+fn arbiters(config: &Config) -> usize {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    if config.server.arbiters == 0 { (cores / 2).max(1) } else { config.server.arbiters }
+}
+
+fn rules(config: &Config) -> Rules {
+    Rules {
+        heartbeat: config.heartbeat.ping,
+        silence: config.heartbeat.silence,
+        sessions: config.server.max_sessions,
+        ..Rules::default()
+    }
+}
+
+fn listen(app: &web::Data<App>) -> anyhow::Result<(Server, Vec<std::net::SocketAddr>)> {
+    let shared = app.clone();
+    let settings = &app.config.server;
+    let debug_echo = app.config.debug.echo;
+    let mut server = HttpServer::new(move || {
+        let (reaper, body) = (shared.reaper.clone(), shared.config.server.max_body);
+        ActixApp::new()
+            .app_data(shared.clone())
+            .app_data(WorkerRelay::default())
+            .app_data(web::PayloadConfig::new(body))
+            .configure(move |routes| {
+                routes::mount(routes);
+                if debug_echo {
+                    echo::echo_route(routes, reaper);
+                }
+            })
+    })
+    .on_connect(cord::on_connect)
+    .backlog(u32::try_from(settings.backlog).unwrap_or(u32::MAX))
+    // Sockets beyond the sessions that are let in: room for HTTP, and to answer 503.
+    .max_connections(settings.max_sessions.saturating_add(1024))
+    .shutdown_timeout(FAREWELL.as_secs())
+    .disable_signals();
+    if settings.workers > 0 {
+        server = server.workers(settings.workers);
+    }
+    for address in &settings.bind {
+        server = server.bind(address).with_context(|| format!("cannot listen on {address}"))?;
+    }
+    let addresses = server.addrs();
+    Ok((server.run(), addresses))
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn wait_for_the_end() -> anyhow::Result<()> {
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = term.recv() => log::info!("SIGTERM: draining"),
+        _ = int.recv() => log::info!("SIGINT: draining"),
+    }
+    Ok(())
+}
+
+/// Not ready, no new runs, those that are open get their time, sockets are told to go.
+async fn stop(app: &web::Data<App>, server: ServerHandle, grace: Duration) {
+    app.set_ready(false);
+    let left = app.runtime.drain(grace).await;
+    if left > 0 {
+        log::warn!("{left} runs did not end in time; they will be interrupted");
+    }
+    app.reaper.close_all(&close::draining());
+    server.stop(true).await;
 }

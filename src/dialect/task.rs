@@ -4,8 +4,8 @@ use bytestring::ByteString;
 use serde_json::{Value, json};
 
 use callboard_actors::protocol::{
-    AgentName, Ask, Command, ConversationId, Error, Event, Interest, Message, Part, Priority, Result, Run,
-    RunKind, Step, StepKind, Timestamp,
+    AgentName, Ask, Command, ConversationId, Error, Event, Interest, Message, Part, Priority, Result, Run, RunKind,
+    Step, StepKind, Timestamp,
 };
 
 use super::fields::Fields;

@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use callboard_actors::protocol::{
-    AgentStatus, Code, Error, Event, Flow, HouseStatus, Message, Mood, Part, Publication, Run, RunKind,
-    RunStatus, Step, StepKind, SubscriptionId, Timestamp, Typist,
+    AgentStatus, Code, Error, Event, Flow, HouseStatus, Message, Mood, Part, Publication, Run, RunKind, RunStatus,
+    Step, StepKind, SubscriptionId, Timestamp, Typist,
 };
 
 use crate::dialect::frames::Frames;

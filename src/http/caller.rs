@@ -1,0 +1,87 @@
+//! Who makes a request: its credentials and its origin, judged.
+
+use std::future::{Ready, ready};
+use std::sync::Arc;
+
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest, dev, web};
+
+use callboard_actors::archive::Archive;
+use callboard_actors::protocol::{Principal, Scope, Subject};
+use callboard_actors::tenant::Tenant;
+
+use super::app::App;
+use super::error::HttpError;
+use crate::auth::{Need, Presented};
+
+/// The subject of everybody without credentials.
+const ANONYMOUS: &str = "anonymous";
+
+/// The caller of an endpoint that is open unless authentication is required.
+#[derive(Clone, Debug)]
+pub struct Caller(pub Arc<Principal>);
+
+/// The caller of an endpoint that always asks for credentials.
+#[derive(Clone, Debug)]
+pub struct KnownCaller(pub Arc<Principal>);
+
+/// Judges a request's credentials and origin.
+pub fn judge(req: &HttpRequest, app: &App, need: Need) -> Result<Arc<Principal>, HttpError> {
+    let text = |name| req.headers().get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
+    app.auth.check_origin(text(header::ORIGIN), text(header::HOST))?;
+    let presented =
+        Presented::read(req.query_string(), text(header::AUTHORIZATION), text(header::SEC_WEBSOCKET_PROTOCOL));
+    let principal = app.auth.authenticate(&presented, need, &Subject::trusted(ANONYMOUS))?;
+    Ok(Arc::new(principal))
+}
+
+fn extract(req: &HttpRequest, need: Need) -> Result<Arc<Principal>, HttpError> {
+    match req.app_data::<web::Data<App>>() {
+        Some(app) => judge(req, app, need),
+        None => Err(callboard_actors::protocol::Error::internal("The server is not set up").into()),
+    }
+}
+
+impl Caller {
+    /// The caller's tenant.
+    pub fn tenant(&self, app: &App) -> Arc<Tenant> {
+        app.runtime.tenant(&self.0.tenant)
+    }
+
+    /// Refuses callers without a scope.
+    pub fn require(&self, scope: Scope) -> Result<(), HttpError> {
+        self.0.require(scope).map_err(HttpError::from)
+    }
+
+    /// Reads from the archive as this caller may see it, off the worker.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        app: &App,
+        read: impl FnOnce(&Archive<'_>) -> Result<T, callboard_actors::protocol::Error> + Send + 'static,
+    ) -> Result<T, HttpError> {
+        let (journal, principal) = (app.runtime.house().journal.clone(), self.0.clone());
+        let result = web::block(move || read(&Archive::new(&*journal, &principal))).await;
+        match result {
+            Ok(result) => result.map_err(HttpError::from),
+            Err(_) => Err(callboard_actors::protocol::Error::internal("Reading the store failed unexpectedly").into()),
+        }
+    }
+}
+
+impl FromRequest for Caller {
+    type Error = HttpError;
+    type Future = Ready<Result<Self, HttpError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        ready(extract(req, Need::Open).map(Self))
+    }
+}
+
+impl FromRequest for KnownCaller {
+    type Error = HttpError;
+    type Future = Ready<Result<Self, HttpError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        ready(extract(req, Need::Always).map(Self))
+    }
+}

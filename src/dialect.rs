@@ -7,8 +7,10 @@
 pub mod agents;
 pub mod fields;
 pub mod frames;
+pub mod steps;
 pub mod symindx;
 pub mod task;
+pub mod threads;
 pub mod view;
 
 use self::frames::Frames;
@@ -61,16 +63,21 @@ pub struct Asked {
     pub kind: Option<RunKind>,
     /// Where it asked.
     pub conversation: Option<ConversationId>,
+    /// Whether it asked for the answer piece by piece.
+    pub stream: bool,
 }
 
 impl Call {
     /// What is remembered of the request.
     pub fn asked(&self) -> Asked {
         match &self.command {
-            Command::Ask(ask) => {
-                Asked { id: self.id.clone(), kind: Some(ask.kind), conversation: Some(ask.conversation.clone()) }
-            }
-            _ => Asked { id: self.id.clone(), kind: None, conversation: None },
+            Command::Ask(ask) => Asked {
+                id: self.id.clone(),
+                kind: Some(ask.kind),
+                conversation: Some(ask.conversation.clone()),
+                stream: ask.stream,
+            },
+            _ => Asked { id: self.id.clone(), ..Asked::default() },
         }
     }
 }
@@ -94,6 +101,11 @@ pub trait Dialect: Send + Sync {
     /// Its number among the endpoints, from 0 to 3: an envelope keeps one encoding for the members and one for the
     /// subscribers of each.
     fn slot(&self) -> usize;
+
+    /// What a session of this dialect asks by itself as it begins.
+    fn opening(&self) -> Option<Call> {
+        None
+    }
 
     /// What a text frame comes to. An error costs nobody but its sender a thing; with it the id that the frame had, if
     /// it was readable.
@@ -135,7 +147,7 @@ pub struct BatchItem {
 fn command_label(command: &Command) -> &'static str {
     match command {
         Command::Ask(ask) => ask.kind.as_str(),
-        Command::Join { .. } => "join",
+        Command::Join { .. } | Command::Watch { .. } => "join",
         Command::Leave { .. } => "leave",
         Command::History { .. } | Command::Open { .. } => "history",
         Command::Delete { .. } => "delete",

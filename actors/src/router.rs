@@ -121,6 +121,7 @@ fn place_of(command: &Command, own: Option<&AgentName>) -> Option<Destination> {
     match command {
         Command::Ask(ask) => Some(Destination::Conversation(ask.conversation.clone())),
         Command::Join { conversation, .. }
+        | Command::Watch { conversation }
         | Command::Leave { conversation }
         | Command::History { conversation, .. }
         | Command::Open { conversation, .. }

@@ -109,6 +109,7 @@ impl Visit {
             }
             Command::Attach { .. } | Command::Replay { .. } => principal.require(Scope::ChannelSubscribe),
             Command::Join { .. }
+            | Command::Watch { .. }
             | Command::Leave { .. }
             | Command::History { .. }
             | Command::Open { .. }
@@ -140,7 +141,9 @@ impl Visit {
 
     fn send(&mut self, token: Token, interest: Interest, command: Command) -> Result<(), Error> {
         match &command {
-            Command::Join { conversation, .. } | Command::Open { conversation, .. } => {
+            Command::Join { conversation, .. }
+            | Command::Watch { conversation }
+            | Command::Open { conversation, .. } => {
                 if self.joined.len() >= MAX_PLACES && !self.joined.contains(conversation) {
                     let expected = format!("at most {MAX_PLACES} conversations a session; leave some first");
                     return Err(Error::invalid("conversationId", &expected));
@@ -160,6 +163,7 @@ impl Visit {
         match &request.command {
             Command::Ask(ask) => self.tenant.to_conversation(&ask.conversation.clone(), request),
             Command::Join { conversation, .. }
+            | Command::Watch { conversation }
             | Command::Leave { conversation }
             | Command::History { conversation, .. }
             | Command::Open { conversation, .. }

@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::frames::Frames;
-use callboard_actors::protocol::{AgentStatus, Error, Message, Publication, Timestamp};
+use callboard_actors::protocol::{AgentStatus, Code, Error, Message, Publication, Timestamp};
 
 /// One text frame of anything that can be written as JSON.
 pub fn frame(value: &impl Serialize) -> Frames {
@@ -16,6 +16,15 @@ pub fn frame(value: &impl Serialize) -> Frames {
 pub fn text(value: &impl Serialize) -> ByteString {
     // What is written here has text keys and finite numbers; should it ever not, the client sees an empty object.
     serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned()).into()
+}
+
+/// An error as one sentence, for documents that have no other place for it. Of a malformed request it names the field.
+pub fn sentence(error: &Error) -> std::borrow::Cow<'_, str> {
+    match error.code {
+        _ if error.details.is_empty() => error.message.as_str().into(),
+        Code::InvalidMessage => error.details.as_str().into(),
+        _ => error.to_string().into(),
+    }
 }
 
 /// A moment as RFC 3339 in UTC with milliseconds.

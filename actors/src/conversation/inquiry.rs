@@ -118,6 +118,8 @@ pub struct OpenRun {
     pub live: Listed,
     /// How many pieces of the answer went out.
     pub deltas: u32,
+    /// How many bytes of the answer went out in them.
+    pub streamed: usize,
     /// Ends the agent's work.
     pub cancel: CancellationToken,
     /// Whether its end is being written; reports that come later are stale.

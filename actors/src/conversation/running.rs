@@ -12,8 +12,8 @@ use crate::agent::assignment::{Assignment, Progress, Report, Reports};
 use crate::journal::Entry;
 use crate::metrics;
 use crate::protocol::{
-    Answer, CancelTarget, Code, Envelope, Error, Event, Interest, Message, MessageId, Mood, Part, Role, Run, RunStatus,
-    Step, Timestamp, Typist,
+    Answer, CancelTarget, Code, Envelope, Error, Event, Interest, Message, Mood, Part, Role, Run, RunStatus, Step,
+    Timestamp, Typist,
 };
 use crate::request::Request;
 use crate::runs::RunProgress;
@@ -46,7 +46,7 @@ impl Conversation {
         let Some(inquiry) = self.inquiries.get_mut(&asked_at) else { return };
         let Some(Ahead { agent, place, live }) = inquiry.ahead.pop_front() else { return };
         let run = live.run.clone();
-        let open = OpenRun { live, deltas: 0, cancel: Default::default(), ending: false };
+        let open = OpenRun { live, deltas: 0, streamed: 0, cancel: Default::default(), ending: false };
         let cancelled = open.cancel.clone();
         inquiry.current = Some(open);
         if inquiry.cancelled {
@@ -89,18 +89,28 @@ impl Conversation {
                 open.live.step(step.clone());
                 self.stepped(run, step);
             }
-            Progress::Delta(delta) => {
-                let index = open.deltas;
-                open.deltas += 1;
-                self.progress(asked_at, Interest::DELTAS, || Event::RunDelta { run, index, delta });
-            }
+            Progress::Delta(delta) => self.piece(&run, &delta),
             Progress::Ended(Ok((answer, mood))) => {
+                // A brain that speaks in one piece, or left the end out: the pieces joined are the answer all the same.
+                let rest = answer.text.get(open.streamed..).unwrap_or_default();
+                self.piece(&run, rest);
                 if let Err(error) = self.answer(&run, answer, mood, ctx) {
                     self.fail(asked_at, error, ctx);
                 }
             }
             Progress::Ended(Err(error)) => self.fail(asked_at, error, ctx),
         }
+    }
+
+    /// Tells those who want the answer piece by piece of the next one.
+    fn piece(&mut self, run: &Arc<Run>, delta: &str) {
+        let open = self.inquiries.get_mut(&run.asked_at).and_then(|inquiry| inquiry.current.as_mut());
+        let Some(open) = open.filter(|_| !delta.is_empty()) else { return };
+        let index = open.deltas;
+        open.deltas += 1;
+        open.streamed += delta.len();
+        let event = || Event::RunDelta { run: run.clone(), index, delta: delta.to_owned() };
+        self.progress(run.asked_at, Interest::DELTAS, event);
     }
 
     fn stepped(&mut self, run: Arc<Run>, step: Step) {
@@ -140,7 +150,7 @@ impl Conversation {
             parts.push(Part::Data(answer.data.to_string()));
         }
         let record = MessageRecord {
-            id: MessageId::random(),
+            id: run.answer_id(),
             role: Role::Assistant,
             agent: Some(run.agent.clone()),
             parts,

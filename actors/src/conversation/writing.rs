@@ -61,6 +61,9 @@ impl Conversation {
     pub(super) fn state_entries(&mut self, state: StateRecord) -> Result<Batch, Error> {
         let mut batch = Batch::new();
         if self.log.state.is_none() {
+            if let Some(owner) = &state.owner {
+                self.members.keep_only(owner);
+            }
             batch.push(Entry::Create { place: self.log.place, name: self.name() });
         } else if self.log.state.as_ref() == Some(&state) {
             return Ok(batch);

@@ -21,6 +21,11 @@ pub enum Command {
         /// `None`: `All` if several agents join, else unchanged.
         mode: Option<Mode>,
     },
+    /// Become a member of a conversation without bringing it into being: told of whatever happens there once it is.
+    Watch {
+        /// It need not exist. Where it exists and is another's, nothing happens and nothing is revealed.
+        conversation: ConversationId,
+    },
     /// Stop being a member of a conversation.
     Leave {
         /// It stays as it is.

@@ -135,6 +135,15 @@ pub struct Run {
     pub created_at: Timestamp,
 }
 
+impl Run {
+    /// The id of the message that will answer it. It follows from the run's, so that pieces of an answer can carry it
+    /// before the answer is written.
+    pub fn answer_id(&self) -> MessageId {
+        let id = self.id.as_str();
+        MessageId::trusted(format!("msg-{}", id.strip_prefix("run-").unwrap_or(id)))
+    }
+}
+
 /// What kind of step an agent took.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -6,6 +6,7 @@
 pub mod builtin;
 pub mod echo;
 pub mod maker;
+pub mod materials;
 mod pieces;
 
 use std::sync::Arc;

@@ -3,19 +3,22 @@
 //! It stands in nobody's way: whoever needs a place starts its actor by [`Doors`] on the spot and sends straight to it,
 //! so that what one session sends to one place arrives in the order sent.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 
 use actix::prelude::*;
 
 use crate::agent::card::AgentCard;
-use crate::agent::persona::Persona;
+use crate::agent::persona::{Limits, Persona};
 use crate::agent::{Agent, AgentParts, DeathWatch};
 use crate::brain::Brain;
+use crate::brain::remote::Remote;
 use crate::channel::{Channel, Nature};
 use crate::conversation::Conversation;
 use crate::directory::Listing;
-use crate::protocol::AgentName;
+use crate::outbox::Outbox;
+use crate::protocol::{AgentName, Code, Error, SessionId};
 use crate::request::Request;
+use crate::serving::Desk;
 use crate::tenant::{Opener, Room, Tenant};
 
 /// An agent as the configuration has it.
@@ -69,6 +72,57 @@ pub fn open(tenant: &Arc<Tenant>, cast: Arc<[Cast]>) {
     for cast in &*cast {
         let card = Arc::new(AgentCard::new(&tenant.id, cast.persona.clone(), false));
         employ(tenant, cast, card, minded(cast, router.clone().recipient()));
+    }
+}
+
+/// Runs that an agent of another process is given at a time, over all of its sockets: enough to keep a few workers
+/// busy, few enough that one which is stuck holds little.
+pub const REMOTE_CONCURRENCY: usize = 8;
+
+/// Has a socket serve an agent of another process; with its first socket the agent is listed.
+///
+/// # Errors
+/// `UNAUTHORIZED` if an agent of the configuration has that name.
+pub fn serve(tenant: &Arc<Tenant>, name: &AgentName, outbox: Outbox) -> Result<(), Error> {
+    // Held until the agent is listed, so that coming and going do not cross.
+    let mut desks = tenant.desks.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(desk) = desks.get(name) {
+        desk.join(outbox);
+        return Ok(());
+    }
+    if tenant.directory.find(name.as_str()).is_some() {
+        let taken = format!("{name} is an agent of the server; connect under another name");
+        return Err(Error::new(Code::Unauthorized, taken));
+    }
+    let desk = Arc::new(Desk::default());
+    desk.join(outbox);
+    desks.insert(name.clone(), desk.clone());
+    let persona = Arc::new(remote_persona(name));
+    let card = Arc::new(AgentCard::new(&tenant.id, persona.clone(), true));
+    let cast = Cast { persona, brain: Arc::new(Remote::new(desk)) };
+    employ(tenant, &cast, card, DeathWatch::new(|| ()));
+    Ok(())
+}
+
+/// A socket serves an agent no longer; with its last socket the agent is struck off the list.
+pub fn leave(tenant: &Arc<Tenant>, name: &AgentName, session: SessionId) {
+    let mut desks = tenant.desks.lock().unwrap_or_else(PoisonError::into_inner);
+    if desks.get(name).is_some_and(|desk| desk.leave(session)) {
+        desks.remove(name);
+        tenant.directory.remove(name);
+    }
+}
+
+fn remote_persona(name: &AgentName) -> Persona {
+    Persona {
+        name: name.clone(),
+        title: "agent of another process".to_owned(),
+        description: format!("I am {name}, and I work in another process."),
+        specialities: Vec::new(),
+        greeting: format!("This is {name}. What can I do for you?"),
+        tools: Vec::new(),
+        brain: "remote".to_owned(),
+        limits: Limits { concurrency: REMOTE_CONCURRENCY, ..Limits::default() },
     }
 }
 

@@ -14,6 +14,7 @@ use crate::protocol::{
 };
 use crate::request::Request;
 use crate::runs::LiveRuns;
+use crate::serving::Desks;
 use crate::subscriptions::Subscriptions;
 
 /// A session as shown to operators.
@@ -61,6 +62,8 @@ pub struct Tenant {
     pub subscriptions: Arc<Subscriptions>,
     /// Agents in other processes.
     pub presence: Presence,
+    /// Those of them that take work.
+    pub desks: Desks,
     /// Runs that have not ended.
     pub runs: LiveRuns,
     /// Conversations in use.
@@ -84,6 +87,7 @@ impl Tenant {
             directory: Arc::default(),
             subscriptions: Arc::default(),
             presence: Presence::default(),
+            desks: Desks::default(),
             runs: LiveRuns::default(),
             conversations: DashMap::new(),
             channels: DashMap::new(),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
-use super::record::{PUBLICATIONS, PublicationRecord, STATES, StateRecord};
 use super::known::Known;
+use super::record::{PUBLICATIONS, PublicationRecord, STATES, StateRecord};
 use super::{Channel, Log, Nature, Recent};
 use crate::journal::format::encode;
 use crate::journal::{Batch, Entry, Position, Stream};

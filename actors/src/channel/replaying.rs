@@ -81,8 +81,7 @@ impl Channel {
         let mut upto = after;
         for publication in page.into_iter().filter(|publication| publication.seq <= head) {
             let seq = publication.seq;
-            if !self.is_stale(&publication)
-                && request.outbox.deliver(to, &self.sealed(publication)) == Delivered::Gone
+            if !self.is_stale(&publication) && request.outbox.deliver(to, &self.sealed(publication)) == Delivered::Gone
             {
                 self.listeners.remove(request.outbox.session);
                 self.note_delivered(upto, ctx);

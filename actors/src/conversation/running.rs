@@ -186,11 +186,7 @@ impl Conversation {
         open.cancel.cancel();
         let live = open.live.clone();
         let RunProgress { started_at, steps } = live.take();
-        let status = match error.code {
-            Code::Cancelled => RunStatus::Cancelled,
-            Code::Timeout => RunStatus::Timeout,
-            _ => RunStatus::Failed,
-        };
+        let status = RunStatus::of(error.code);
         let run = live.run.id.clone();
         let failure = FailureRecord { run, asked_at, status, error, steps, started_at, ended_at: Timestamp::now() };
         match self.failure_entry(&failure, live.run.turn.is_last()) {

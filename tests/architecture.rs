@@ -14,7 +14,8 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
                 walk(&path, found);
             } else if path.extension().is_some_and(|ending| ending == "rs") && !path.ends_with("tests.rs") {
                 let text = fs::read_to_string(&path).unwrap();
-                let code = text.split("#[cfg(test)]\n#[allow").next().unwrap().split("#[cfg(test)]\nmod").next().unwrap();
+                let code =
+                    text.split("#[cfg(test)]\n#[allow").next().unwrap().split("#[cfg(test)]\nmod").next().unwrap();
                 found.push((path, code.to_owned()));
             }
         }
@@ -61,14 +62,18 @@ fn the_protocol_knows_nobody() {
 fn the_journal_knows_the_protocol_alone() {
     forbid(
         "actors/src/journal",
-        &["actix", "crate::agent", "crate::conversation", "crate::channel", "crate::brain", "crate::tool", "crate::house"],
+        &[
+            "actix", "crate::agent", "crate::conversation", "crate::channel", "crate::brain", "crate::tool",
+            "crate::house",
+        ],
         &[],
     );
 }
 
 #[test]
 fn brains_and_tools_know_no_actor() {
-    let never = ["actix::", "crate::conversation", "crate::channel", "crate::router", "crate::agent::Agent", "crate::runtime"];
+    let never =
+        ["actix::", "crate::conversation", "crate::channel", "crate::router", "crate::agent::Agent", "crate::runtime"];
     forbid("actors/src/brain", &never, &[]);
     forbid("actors/src/tool", &never, &[]);
 }
@@ -84,14 +89,26 @@ fn actors_address_messages_and_not_each_other() {
 fn dialects_are_pure() {
     forbid(
         "src/dialect",
-        &["actix", "tokio", "callboard_actors::agent", "callboard_actors::conversation", "callboard_actors::channel", "crate::ws", "crate::http"],
+        &[
+            "actix",
+            "tokio",
+            "callboard_actors::agent",
+            "callboard_actors::conversation",
+            "callboard_actors::channel",
+            "crate::ws",
+            "crate::http",
+        ],
         &[],
     );
 }
 
 #[test]
 fn sockets_and_http_reach_the_runtime_by_its_entrances() {
-    let never = ["callboard_actors::router", "callboard_actors::conversation::Conversation", "callboard_actors::channel::Channel"];
+    let never = [
+        "callboard_actors::router",
+        "callboard_actors::conversation::Conversation",
+        "callboard_actors::channel::Channel",
+    ];
     forbid("src/ws", &never, &[]);
     forbid("src/http", &never, &[]);
 }

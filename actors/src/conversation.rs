@@ -8,6 +8,7 @@
 
 mod asking;
 pub mod inquiry;
+mod listed;
 pub mod loading;
 pub mod manners;
 mod members;

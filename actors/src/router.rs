@@ -13,7 +13,7 @@ use crate::agent::{Agent, AgentParts, DeathWatch};
 use crate::brain::Brain;
 use crate::channel::{Channel, Nature};
 use crate::conversation::Conversation;
-use crate::directory::{Colleagues, Listing};
+use crate::directory::Listing;
 use crate::protocol::{AgentName, ChannelId, Command, ConversationId, Error};
 use crate::request::Request;
 use crate::tenant::Tenant;
@@ -90,7 +90,7 @@ fn employ(tenant: &Arc<Tenant>, cast: &Cast, card: Arc<AgentCard>, watch: DeathW
         card: card.clone(),
         brain: cast.brain.clone(),
         subscriptions: tenant.subscriptions.clone(),
-        colleagues: Colleagues(tenant.directory.clone()),
+        directory: tenant.directory.clone(),
         aging: tenant.house.settings.aging,
     };
     let agent = Agent::start_in_arbiter(tenant.house.arbiter(), move |_| Agent::new(parts, watch));

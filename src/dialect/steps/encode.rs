@@ -168,4 +168,3 @@ fn history(chat: &ConversationId, messages: &[Arc<Message>], next_before: Option
     let history = messages.iter().flat_map(|message| entries(message)).collect();
     frame(&ChatHistory { kind: "chat_history", chat_id: chat.as_str(), history, next_before })
 }
-

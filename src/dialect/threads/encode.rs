@@ -5,9 +5,7 @@ use std::borrow::Cow;
 use bytestring::ByteString;
 use serde::Serialize;
 
-use callboard_actors::protocol::{
-    Code, ConversationId, Error, Event, Message, MessageId, Role, Run, RunId, Timestamp,
-};
+use callboard_actors::protocol::{Code, ConversationId, Error, Event, Message, MessageId, Role, Run, RunId, Timestamp};
 
 use crate::dialect::Asked;
 use crate::dialect::frames::Frames;

@@ -103,11 +103,6 @@ pub trait Dialect: Send + Sync {
     /// subscribers of each.
     fn slot(&self) -> usize;
 
-    /// What a session of this dialect asks by itself as it begins.
-    fn opening(&self) -> Option<Call> {
-        None
-    }
-
     /// What a text frame comes to. An error costs nobody but its sender a thing; with it the id that the frame had, if
     /// it was readable.
     fn decode(&self, text: &str, bounds: &Bounds) -> Result<Inbound, (Option<String>, Error)>;

@@ -4,7 +4,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | entrance | [`runtime`] builds and drains, [`visit`] is one session's stay, [`archive`] reads the past, [`recovery`] ends what a crash left open |
+//! | entrance | [`runtime`] builds and drains, [`visit`] is one session's stay, [`errand`] is work outside any conversation, [`archive`] reads the past, [`recovery`] ends what a crash left open |
 //! | actors | [`router`] brings into use, [`agent`], [`conversation`], [`channel`] do the work |
 //! | shared by them | [`tenant`], [`house`], [`directory`], [`subscriptions`], [`presence`], [`serving`], [`runs`], [`request`], [`outbox`] |
 //! | what agents think with | [`brain`], [`tool`], [`memory`] |
@@ -16,6 +16,7 @@ pub mod brain;
 pub mod channel;
 pub mod conversation;
 pub mod directory;
+pub mod errand;
 pub mod house;
 pub mod journal;
 pub mod memory;

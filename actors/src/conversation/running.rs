@@ -186,11 +186,7 @@ impl Conversation {
         open.ending = true;
         open.cancel.cancel();
         let RunProgress { started_at, steps } = open.live.take();
-        let status = match error.code {
-            Code::Cancelled => RunStatus::Cancelled,
-            Code::Timeout => RunStatus::Timeout,
-            _ => RunStatus::Failed,
-        };
+        let status = RunStatus::of(error.code);
         let (run, last) = (open.live.run.id.clone(), open.live.run.turn.is_last());
         let failure = FailureRecord { run, asked_at, status, error, steps, started_at, ended_at: Timestamp::now() };
         match self.failure_entry(&failure, last) {

@@ -21,7 +21,8 @@ pub enum Command {
         /// `None`: `All` if several agents join, else unchanged.
         mode: Option<Mode>,
     },
-    /// Become a member of a conversation without bringing it into being: told of whatever happens there once it is.
+    /// Become a member of a conversation without bringing it into being, and be told of its runs: their steps, their
+    /// ends.
     Watch {
         /// It need not exist. Where it exists and is another's, nothing happens and nothing is revealed.
         conversation: ConversationId,

@@ -5,10 +5,13 @@
 //! every event how it is put on the wire, or that it is not: no wildcard arms there.
 
 pub mod agents;
+pub mod channels;
 pub mod fields;
 pub mod frames;
+pub mod steps;
 pub mod symindx;
 pub mod task;
+pub mod threads;
 pub mod view;
 
 use self::frames::Frames;
@@ -61,16 +64,21 @@ pub struct Asked {
     pub kind: Option<RunKind>,
     /// Where it asked.
     pub conversation: Option<ConversationId>,
+    /// Whether it asked for the answer piece by piece.
+    pub stream: bool,
 }
 
 impl Call {
     /// What is remembered of the request.
     pub fn asked(&self) -> Asked {
         match &self.command {
-            Command::Ask(ask) => {
-                Asked { id: self.id.clone(), kind: Some(ask.kind), conversation: Some(ask.conversation.clone()) }
-            }
-            _ => Asked { id: self.id.clone(), kind: None, conversation: None },
+            Command::Ask(ask) => Asked {
+                id: self.id.clone(),
+                kind: Some(ask.kind),
+                conversation: Some(ask.conversation.clone()),
+                stream: ask.stream,
+            },
+            _ => Asked { id: self.id.clone(), ..Asked::default() },
         }
     }
 }
@@ -135,7 +143,7 @@ pub struct BatchItem {
 fn command_label(command: &Command) -> &'static str {
     match command {
         Command::Ask(ask) => ask.kind.as_str(),
-        Command::Join { .. } => "join",
+        Command::Join { .. } | Command::Watch { .. } => "join",
         Command::Leave { .. } => "leave",
         Command::History { .. } | Command::Open { .. } => "history",
         Command::Delete { .. } => "delete",
@@ -148,6 +156,8 @@ fn command_label(command: &Command) -> &'static str {
         Command::Direct { .. } => "direct",
         Command::Attach { .. } | Command::Detach { .. } | Command::Replay { .. } => "attach",
         Command::Describe { .. } | Command::Remove { .. } => "channel",
+        Command::Attend => "heartbeat",
+        Command::Report { .. } => "step",
         Command::Cancel { .. } => "cancel",
     }
 }

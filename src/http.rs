@@ -6,6 +6,7 @@
 //! On its way to a resource every request passes, from the outside in: [`trace`] (an id, a line in the log), [`headers`]
 //! (what browsers are told), [`shape`] (errors are JSON), [`rate`] and [`body`] (what is too much).
 
+pub mod agent_run;
 pub mod agents;
 pub mod app;
 pub mod ask;
@@ -17,6 +18,7 @@ pub mod error;
 pub mod front;
 pub mod headers;
 pub mod health;
+pub mod history;
 pub mod metrics;
 pub mod query;
 pub mod rate;

@@ -9,7 +9,8 @@ use actix_web::{App as ActixApp, HttpServer, web};
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use callboard_actors::brain::maker::{self, Materials};
+use callboard_actors::brain::maker;
+use callboard_actors::brain::materials::Materials;
 use callboard_actors::house::Settings;
 use callboard_actors::journal::Journal;
 use callboard_actors::journal::sled::{Options, SledJournal};
@@ -45,6 +46,10 @@ const UPKEEP: Duration = Duration::from_secs(5);
 /// # Errors
 /// What kept it from starting, or the journal from being closed.
 pub async fn run(config: Config) -> anyhow::Result<()> {
+    // Each session takes two descriptors; the usual soft limit of 1,024 would be 500 sessions.
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        log::warn!("the limit of open files could not be raised: {error}");
+    }
     let handle = metrics::install()?;
     let journal = open_journal(&config)?;
     let runtime = Arc::new(build_runtime(&config, journal.clone())?);

@@ -28,7 +28,7 @@ pub use assembly::Incoming;
 pub use close::{CloseCode, CloseReason, Fault};
 pub use cord::Cord;
 pub use frame::Frame;
-pub use gate::{Gate, Overflow, Ticket};
+pub use gate::{Gate, Overflow, Queue, Ticket};
 pub use handshake::{Refusal, Terms, upgrade};
 pub use reaper::{Nudge, Reaper, Rules};
 pub use wire::Wire;

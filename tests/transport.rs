@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use actix_web::{App, HttpRequest, HttpServer, web};
 use actix_web_actors::ws::{Message, ProtocolError, WebsocketContext};
-use callboard::ws::gate::Queue;
 use callboard::ws::{
-    Frame, Gate, Incoming, Nudge, Overflow, Reaper, Rules, Terms, Ticket, Wire, close, cord, echo, upgrade,
+    Frame, Gate, Incoming, Nudge, Overflow, Queue, Reaper, Rules, Terms, Ticket, Wire, close, cord, echo, upgrade,
 };
 use tokio_tungstenite::tungstenite::{self, Message as Theirs, protocol::frame::coding::CloseCode};
 
@@ -449,4 +448,18 @@ fn a_bomb_is_refused_with_1009() {
     client.send(0xC2, &bomb[..bomb.len() - 4]);
     assert_eq!(client.closed().0, 1009);
     assert!(resident().saturating_sub(before) < 16 << 20);
+}
+
+#[test]
+fn large_messages_may_follow_each_other_closely() {
+    let server = Server::usual();
+    let mut client = server.raw("/probe", "");
+    // Each takes more than half of what may wait; a client that reads is no slow consumer for it.
+    let payload = vec![5; 900_000];
+    let mut writer = Raw { stream: client.stream.try_clone().unwrap(), head: String::new() };
+    let writes = std::thread::spawn(move || (0..12).for_each(|_| writer.send(0x82, &payload)));
+    for _ in 0..12 {
+        assert_eq!(client.frame().1.len(), 900_000);
+    }
+    writes.join().unwrap();
 }

@@ -20,7 +20,7 @@ use self::card::AgentCard;
 use self::queue::Queue;
 use self::turn::TurnSink;
 use crate::brain::{Brain, Brief};
-use crate::directory::Colleagues;
+use crate::directory::{Colleagues, Directory};
 use crate::metrics;
 use crate::protocol::{Answer, Code, Envelope, Error, Event, Mood, Priority, Run, RunKind, TenantId, Timestamp};
 use crate::subscriptions::Subscriptions;
@@ -36,8 +36,8 @@ pub struct AgentParts {
     pub brain: Arc<dyn Brain>,
     /// Who watches what of it.
     pub subscriptions: Arc<Subscriptions>,
-    /// Its colleagues by now.
-    pub colleagues: Colleagues,
+    /// Where it finds its colleagues.
+    pub directory: Arc<Directory>,
     /// After how long a waiting run moves up one level.
     pub aging: Duration,
 }
@@ -46,6 +46,7 @@ pub struct AgentParts {
 pub struct Agent {
     parts: AgentParts,
     queue: Queue<Assignment>,
+    colleagues: Colleagues,
     running: usize,
     /// Told when the agent is gone, so that whoever minds it starts another; a panic leaves no other trace.
     _watch: DeathWatch,
@@ -73,7 +74,8 @@ impl Agent {
     /// An agent that has nothing to do yet.
     pub fn new(parts: AgentParts, watch: DeathWatch) -> Self {
         let queue = Queue::new(parts.aging);
-        Self { parts, queue, running: 0, _watch: watch }
+        let colleagues = Colleagues::new(parts.directory.clone());
+        Self { parts, queue, colleagues, running: 0, _watch: watch }
     }
 
     /// Begins waiting runs while there is room for them.
@@ -105,7 +107,7 @@ impl Agent {
             tenant: self.parts.tenant.clone(),
             persona: card.persona.clone(),
             mood: card.feel(|mood| mood.current(Timestamp::now())),
-            colleagues: self.parts.colleagues.others(card.name()),
+            colleagues: self.colleagues.others(card.name()),
             deadline: Instant::now() + card.persona.limits.run_time(),
             run: run.clone(),
             content,

@@ -137,6 +137,13 @@ impl<'a> Archive<'a> {
         Ok((page, next))
     }
 
+    /// A page of messages above `after`, oldest first.
+    pub fn messages_after(&self, id: &ConversationId, after: u64, limit: usize) -> Result<Vec<Arc<Message>>, Error> {
+        self.conversation(id)?;
+        let Some(place) = self.place(Kind::Conversation, id.as_str())? else { return Ok(Vec::new()) };
+        loading::page_after(self.journal, place, id, after, limit.clamp(1, manners::MAX_PAGE))
+    }
+
     /// Channels after `after` in the order of their ids, and where the next page begins.
     pub fn channels(&self, after: Option<&str>, limit: usize) -> Result<(Vec<ChannelSummary>, Option<String>), Error> {
         self.listing(Kind::Channel, after, limit, |id, place| {

@@ -6,7 +6,9 @@
 pub mod builtin;
 pub mod echo;
 pub mod maker;
+pub mod materials;
 mod pieces;
+pub mod remote;
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -8,6 +8,7 @@
 
 mod asking;
 pub mod inquiry;
+mod listed;
 pub mod loading;
 pub mod manners;
 mod members;
@@ -150,6 +151,10 @@ impl Conversation {
         match request.take_command() {
             Command::Ask(ask) => self.ask(&request, ask, ctx),
             Command::Join { agents, mode, .. } => self.join(request, &agents, mode, ctx),
+            Command::Watch { .. } => {
+                self.watch(&request);
+                Ok(())
+            }
             Command::Leave { .. } => self.leave(&request),
             Command::History { limit, before, .. } => self.history(request, limit, before, ctx),
             Command::Open { after, .. } => self.open(request, after, ctx),

@@ -104,15 +104,30 @@ fn fit(specialities: &[String], words: &[String]) -> usize {
     words.iter().filter(|word| !word.is_empty() && parts.iter().any(|part| alike(part, word))).count()
 }
 
-/// An agent's view of the others.
-#[derive(Clone, Debug)]
-pub struct Colleagues(pub Arc<Directory>);
+/// An agent's view of the others, made anew when somebody has come or gone.
+#[derive(Debug)]
+pub struct Colleagues {
+    directory: Arc<Directory>,
+    seen: Arc<Vec<Listing>>,
+    others: Arc<[(AgentName, Vec<String>)]>,
+}
 
 impl Colleagues {
+    /// The view of an agent that has not looked yet.
+    pub fn new(directory: Arc<Directory>) -> Self {
+        Self { directory, seen: Arc::default(), others: Arc::default() }
+    }
+
     /// The other agents with their specialities.
-    pub fn others(&self, own: &AgentName) -> Arc<[(AgentName, Vec<String>)]> {
-        let all = self.0.all();
-        let others = all.iter().filter(|listing| listing.card.name() != own);
-        others.map(|listing| (listing.card.name().clone(), listing.card.persona.specialities.clone())).collect()
+    pub fn others(&mut self, own: &AgentName) -> Arc<[(AgentName, Vec<String>)]> {
+        let all = self.directory.all();
+        if !Arc::ptr_eq(&all, &self.seen) {
+            let others = all.iter().filter(|listing| listing.card.name() != own);
+            self.others = others
+                .map(|listing| (listing.card.name().clone(), listing.card.persona.specialities.clone()))
+                .collect();
+            self.seen = all;
+        }
+        self.others.clone()
     }
 }

@@ -267,6 +267,23 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn several_agents_remember_at_once_without_holes() {
+        let memory = memory();
+        let tenant = TenantId::trusted("t");
+        std::thread::scope(|scope| {
+            for agent in 0..4 {
+                let (memory, tenant) = (&memory, &tenant);
+                scope.spawn(move || {
+                    for number in 0..50 {
+                        memory.remember(tenant, fact(&format!("agent{agent} fact{number}"))).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(memory.len(&tenant).unwrap(), 200);
+    }
+
+    #[test]
     fn what_is_no_fact_is_refused() {
         let memory = memory();
         let tenant = TenantId::trusted("t");

@@ -108,6 +108,11 @@ impl<'a> Reading<'a> {
     }
 }
 
+/// The beginning of a text, at most `bytes` long.
+pub fn beginning(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}
+
 /// Where quotations begin and end, quotes included, in order.
 pub fn quotations(text: &str) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
@@ -128,14 +133,17 @@ pub fn colon(text: &str) -> Option<usize> {
 /// The first quotation, from its opening quote up to behind its closing one.
 fn quotation(text: &str) -> Option<(usize, usize)> {
     let mut before = ' ';
+    // A closing quote that is missing here is missing further on as well: each kind is looked for in vain only once.
+    let mut missing = Vec::new();
     for (start, c) in text.char_indices() {
         let opens = before.is_whitespace() || "([{:;,=".contains(before);
         before = c;
-        if let Some(closing) = closing_of(c).filter(|_| opens) {
+        if let Some(closing) = closing_of(c).filter(|closing| opens && !missing.contains(closing)) {
             let inner = start + c.len_utf8();
             if let Some(end) = closing_quote(text, inner, closing) {
                 return Some((start, end + closing.len_utf8()));
             }
+            missing.push(closing);
         }
     }
     None

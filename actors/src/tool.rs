@@ -124,7 +124,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// A message written at four minutes past the epoch's first hours, one a minute.
+    /// A message written as many minutes past the epoch as its `seq` says.
     pub(crate) fn message(seq: u64, role: Role, text: &str) -> Arc<Message> {
         Arc::new(Message {
             id: MessageId::random(),

@@ -468,7 +468,10 @@ fn a_missing_piece_of_the_index_is_an_error_and_not_a_short_page() {
     let dir = tempfile::tempdir().unwrap();
     let journal = open(dir.path(), 1);
     let log = make(&*journal, "log");
-    appended(&*journal, (2..=9000).map(|seq| append(log, seq, b"x")).collect()).unwrap();
+    for first in [1, 3001, 6001] {
+        let batch = (first..first + 3000).filter(|seq| *seq > 1).map(|seq| append(log, seq, b"x"));
+        appended(&*journal, batch.collect()).unwrap();
+    }
     journal.close().unwrap();
     drop(journal);
     let db = sled::open(dir.path()).unwrap();
@@ -479,4 +482,35 @@ fn a_missing_piece_of_the_index_is_an_error_and_not_a_short_page() {
     let journal = open(dir.path(), 10);
     assert!(journal.read_after(log, 0, 9000).is_err());
     assert_eq!(journal.read_after(log, 0, 100).unwrap().len(), 100);
+}
+
+/// Run by hand: `mount -t tmpfs -o size=24m tmpfs /mnt/small`, then with `JOURNAL_SMALL_DISK=/mnt/small`.
+#[test]
+#[ignore = "needs a small disk of its own, named in JOURNAL_SMALL_DISK"]
+fn a_full_disk_is_told_and_writing_resumes_when_there_is_room() {
+    let disk = std::env::var_os("JOURNAL_SMALL_DISK").unwrap();
+    let dir = tempfile::tempdir_in(&disk).unwrap();
+    let ballast = Path::new(&disk).join("ballast");
+    fs::write(&ballast, vec![1; 12 << 20]).unwrap();
+    let journal = open(dir.path(), 100);
+    let log = make(&*journal, "log");
+    let bytes = vec![7; 3000];
+    let mut acknowledged = 1;
+    let error = loop {
+        match appended(&*journal, vec![append(log, acknowledged + 1, &bytes)]) {
+            Ok(()) => acknowledged += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.code, Code::StoreUnavailable);
+    assert!(matches!(journal.health(), Health::Failed(_)));
+    assert_eq!(read_all(&*journal, log).len() as u64, acknowledged, "reads go on");
+    fs::remove_file(&ballast).unwrap();
+    until(|| journal.health() == Health::Ready);
+    assert_eq!(journal.head(log).unwrap(), acknowledged);
+    for seq in acknowledged + 1..acknowledged + 200 {
+        appended(&*journal, vec![append(log, seq, &bytes)]).unwrap();
+    }
+    drop(journal);
+    assert_eq!(read_all(&*open(dir.path(), 100), log).len() as u64, acknowledged + 199);
 }

@@ -51,9 +51,7 @@ impl RateConfig {
         [
             ("frames_per_second", self.frames_per_second, "frames_burst", self.frames_burst),
             (
-                "channel_frames_per_second",
-                self.channel_frames_per_second,
-                "channel_frames_burst",
+                "channel_frames_per_second", self.channel_frames_per_second, "channel_frames_burst",
                 self.channel_frames_burst,
             ),
             ("requests_per_second", self.requests_per_second, "requests_burst", self.requests_burst),

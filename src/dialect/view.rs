@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::frames::Frames;
-use callboard_actors::protocol::{AgentStatus, Error, Message, Publication, Timestamp};
+use callboard_actors::protocol::{AgentStatus, Code, Error, Message, Publication, Timestamp};
 
 /// One text frame of anything that can be written as JSON.
 pub fn frame(value: &impl Serialize) -> Frames {
@@ -16,6 +16,15 @@ pub fn frame(value: &impl Serialize) -> Frames {
 pub fn text(value: &impl Serialize) -> ByteString {
     // What is written here has text keys and finite numbers; should it ever not, the client sees an empty object.
     serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned()).into()
+}
+
+/// An error as one sentence, for documents that have no other place for it. Of a malformed request it names the field.
+pub fn sentence(error: &Error) -> std::borrow::Cow<'_, str> {
+    match error.code {
+        _ if error.details.is_empty() => error.message.as_str().into(),
+        Code::InvalidMessage => error.details.as_str().into(),
+        _ => error.to_string().into(),
+    }
 }
 
 /// A moment as RFC 3339 in UTC with milliseconds.
@@ -72,7 +81,8 @@ pub struct PublicationView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     channel_id: Option<&'a str>,
     timestamp: Rfc3339,
-    seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reply_to: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,7 +100,8 @@ impl<'a> PublicationView<'a> {
             agent_id: publication.agent.as_ref().map(|agent| agent.as_str()),
             channel_id: publication.channel.as_ref().map(|channel| channel.as_str()),
             timestamp: Rfc3339(publication.created_at),
-            seq: publication.seq,
+            // What stands in no log has no place: the work that an agent is given.
+            seq: (publication.seq > 0).then_some(publication.seq),
             reply_to: publication.reply_to.as_ref().map(|id| id.as_str()),
             metadata: publication.metadata.as_deref().map(raw),
         }

@@ -3,7 +3,9 @@
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, Resource, Responder, guard};
 
-use super::{agents, channels, conversations, front, health, metrics, runs, sessions, shape, sockets, status};
+use super::{
+    agent_run, agents, channels, conversations, front, health, history, metrics, runs, sessions, shape, sockets, status,
+};
 
 /// Mounts everything.
 pub fn mount(routes: &mut ServiceConfig) {
@@ -26,6 +28,11 @@ pub fn mount(routes: &mut ServiceConfig) {
         .service(read("/runs/{id}", runs::get).route(web::delete().to(runs::cancel)))
         // Sockets: documents 000 and 002.
         .route("/ws", web::get().to(sockets::agents))
+        // Document 004, then 001: `ws` is no chat's name.
+        .route("/chat/ws", web::get().to(sockets::threads))
+        .route("/chat/{chat_id}", web::get().to(sockets::steps))
+        .service(read("/history/{chat_id}", history::list))
+        .route("/agent/run", web::post().to(agent_run::run))
         .default_service(web::to(shape::nothing_here));
 }
 

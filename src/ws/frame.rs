@@ -76,6 +76,10 @@ impl Frame {
         self.0.opcode == CLOSE
     }
 
+    pub(super) fn is_ping(&self) -> bool {
+        self.0.opcode == PING
+    }
+
     /// Whether the gate counts the frame. Pings and closes are the server's own doing, at most one each at a time.
     pub(super) fn is_charged(&self) -> bool {
         !matches!(self.0.opcode, CLOSE | PING)

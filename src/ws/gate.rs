@@ -88,25 +88,20 @@ impl Gate {
         self.overflowed.load(Ordering::Acquire)
     }
 
-    /// Whether more than half of the queue is taken. What the client itself sends is then left unread, so that its own
-    /// requests do not fill the rest.
-    pub fn is_heavy(&self) -> bool {
-        let (frames, bytes) = self.load();
-        frames > u64::from(self.queue.frames / 2) || bytes > self.queue.bytes / 2
-    }
-
     /// Frames and bytes that wait now.
     pub fn load(&self) -> (u64, u64) {
         parts(self.load.load(Ordering::Acquire))
     }
 
-    /// Notes that the session's actor runs.
-    pub fn tick(&self) {
-        self.ticked.store(now(), Ordering::Release);
+    /// Notes that the session's actor runs, and gives the time it did.
+    pub fn tick(&self) -> u64 {
+        let now = now();
+        self.ticked.store(now, Ordering::Release);
+        now
     }
 
     /// When the actor last ran, on the clock of [`now`].
-    pub fn ticked(&self) -> u64 {
+    pub(super) fn ticked(&self) -> u64 {
         self.ticked.load(Ordering::Acquire)
     }
 }
@@ -154,7 +149,7 @@ fn parts(load: u64) -> (u64, u64) {
 }
 
 /// Milliseconds since the first look at this clock; it never goes back.
-pub fn now() -> u64 {
+pub(super) fn now() -> u64 {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed().as_millis() as u64
 }
@@ -191,7 +186,6 @@ mod tests {
         let gate = gate(4, 100);
         gate.charge(10).unwrap().settle(70);
         assert_eq!(gate.load(), (1, 70));
-        assert!(gate.is_heavy());
         gate.charge(30).unwrap().settle(5);
         gate.release(70);
         gate.release(5);

@@ -108,7 +108,7 @@ where
     let (line, gate, limit) = (Line::new(), Gate::new(terms.queue), terms.frame_limit);
     let cord = req.conn_data::<Arc<Cord>>().map_or_else(Weak::new, Arc::downgrade);
     let wire = Wire::new(line.clone(), gate.clone(), terms.queue, limit, cord.clone(), seat);
-    let intake = Intake::new(payload, line.clone(), gate.clone(), limit, deflation.is_some());
+    let intake = Intake::new(payload, line.clone(), limit, deflation.is_some());
     let running = WebsocketContext::with_codec(session(wire), intake, Codec::new().max_size(limit));
     Ok(response.streaming(Outflow::new(running, line, gate, deflation, cord)))
 }

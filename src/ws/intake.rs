@@ -12,26 +12,24 @@
 
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix_web::error::PayloadError;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 
-use self::header::{Header, LONGEST};
+use self::header::{Header, LONGEST, unmasked};
 use super::close::Fault;
 use super::deflate::Inflater;
-use super::gate::Gate;
 use super::line::Line;
 
 mod header;
 
-/// Data frames over this are handed on in fragments. Sessions that once received a large frame would keep a buffer of
-/// its size; 16 KiB is what a socket is read in at a time, so smaller frames gain nothing.
-const SPLIT: u64 = 16 * 1024;
-/// With whole frames unread, no more than this is handed on: a few reads of a socket.
-const AHEAD: usize = 64 * 1024;
+/// Data frames over this are handed on in fragments of at most this: the codec keeps, for as long as the session lives,
+/// a buffer of the largest frame it was given. What a socket is read in at a time is no more than a few of these.
+const PIECE: usize = 16 * 1024;
+/// With whole frames unread, no more than this is handed on, for the codec takes all it can get before it gives out one.
+const AHEAD: usize = PIECE;
 /// A text frame without a mask: the codec refuses it.
 const REFUSED: &[u8] = &[0x81, 0x00];
 
@@ -39,7 +37,6 @@ const REFUSED: &[u8] = &[0x81, 0x00];
 pub struct Intake<S> {
     inner: S,
     line: Rc<Line>,
-    gate: Arc<Gate>,
     limit: u64,
     deflate: bool,
     /// Read from the socket and not yet looked at.
@@ -48,6 +45,8 @@ pub struct Intake<S> {
     begun: BytesMut,
     part: Part,
     message: Message,
+    /// What of the message waits to be handed on in fragments.
+    open: Option<Opened>,
     /// Handed on behind the header that went before it.
     next: Option<Bytes>,
     ahead: usize,
@@ -69,6 +68,14 @@ enum Part {
     },
 }
 
+/// Bytes of a message out of their frame.
+struct Opened {
+    data: Bytes,
+    key: [u8; 4],
+    /// Whether they end the message.
+    last: bool,
+}
+
 /// The message whose frames are being read.
 #[derive(Default)]
 struct Message {
@@ -86,34 +93,42 @@ struct Message {
 
 impl<S> Intake<S> {
     /// Reads `inner` with messages up to `limit` bytes; `deflate` says whether compression was agreed.
-    pub(super) fn new(inner: S, line: Rc<Line>, gate: Arc<Gate>, limit: usize, deflate: bool) -> Self {
+    pub(super) fn new(inner: S, line: Rc<Line>, limit: usize, deflate: bool) -> Self {
         Self {
             inner,
             line,
-            gate,
             limit: limit as u64,
             deflate,
             chunk: Bytes::new(),
             begun: BytesMut::new(),
             part: Part::Header,
             message: Message::default(),
+            open: None,
             next: None,
             ahead: 0,
             refused: false,
         }
     }
 
-    /// Whether nothing more is read for now. No waker is kept: the codec goes on with what it holds, and the body,
-    /// which polls the actor and so the intake, is polled until nothing waits in the gate.
+    /// Whether nothing more is read for now. No waker is kept: the codec goes on with the frames it holds, and the actor
+    /// asks again after each.
     fn holds_back(&mut self) -> bool {
         if !self.line.has_unread() {
             self.ahead = 0;
         }
-        self.ahead >= AHEAD || self.gate.is_heavy()
+        self.ahead >= AHEAD
+    }
+
+    /// Whether there is anything to look at without reading on.
+    fn has_work(&self) -> bool {
+        self.open.is_some() || !self.chunk.is_empty()
     }
 
     /// Looks at the next header or piece of the chunk. Gives what is to be handed on, if anything yet.
     fn step(&mut self) -> Result<Option<Bytes>, Fault> {
+        if let Some(opened) = self.open.take() {
+            return Ok(Some(self.fragment(opened)));
+        }
         match self.part {
             Part::Header => self.header(),
             Part::Whole { left } => Ok(Some(self.whole(left, 0))),
@@ -123,30 +138,16 @@ impl<S> Intake<S> {
 
     fn header(&mut self) -> Result<Option<Bytes>, Fault> {
         let begun = self.begun.len();
-        let header = if begun == 0 {
-            Header::read(&self.chunk, self.deflate)?
-        } else {
-            let more = self.chunk.len().min(LONGEST - begun);
-            self.begun.extend_from_slice(self.chunk.get(..more).unwrap_or_default());
-            Header::read(&self.begun, self.deflate)?
-        };
-        let Some(header) = header else {
-            // Too short even with all of the chunk, so the chunk is used up.
-            if begun == 0 {
-                self.begun.extend_from_slice(&self.chunk);
-            }
-            self.chunk.clear();
-            return Ok(None);
-        };
+        let Some(header) = self.read_header()? else { return Ok(None) };
         self.admit(&header)?;
-        let in_pieces = !header.is_control() && (self.message.inflater.is_some() || header.length > SPLIT);
-        if in_pieces {
+        let control = header.is_control();
+        if !control && (self.message.inflater.is_some() || header.length > PIECE as u64) {
             self.skip(header.size - begun);
             self.begun = BytesMut::new();
             return self.piece(header.length, header.key, header.fin);
         }
-        if !header.is_control() {
-            // A fragment of a message may follow others that went on in pieces; its own header still says it right.
+        if !control {
+            // Its own header says what it is; only a continuation can follow it.
             self.message.opcode = 0;
         }
         if begun == 0 {
@@ -161,6 +162,22 @@ impl<S> Intake<S> {
             self.part = Part::Whole { left: header.length };
         }
         Ok(Some(head.freeze()))
+    }
+
+    /// Reads the header at the start of the chunk, behind what the last chunk had of it. One that is not all there is
+    /// kept for the next, and the chunk used up.
+    fn read_header(&mut self) -> Result<Option<Header>, Fault> {
+        let whole = if self.begun.is_empty() { Header::read(&self.chunk, self.deflate)? } else { None };
+        if whole.is_some() {
+            return Ok(whole);
+        }
+        let more = self.chunk.len().min(LONGEST - self.begun.len());
+        self.begun.extend_from_slice(self.chunk.get(..more).unwrap_or_default());
+        let header = Header::read(&self.begun, self.deflate)?;
+        if header.is_none() {
+            self.chunk = Bytes::new();
+        }
+        Ok(header)
     }
 
     /// Checks the order of fragments and the size of the message.
@@ -193,7 +210,7 @@ impl<S> Intake<S> {
         self.chunk.split_to(header + there as usize)
     }
 
-    /// Hands on what there is of a frame's `left` bytes as a fragment of its own.
+    /// Takes what there is of a frame's `left` bytes out of it, to be handed on in fragments.
     fn piece(&mut self, left: u64, key: [u8; 4], fin: bool) -> Result<Option<Bytes>, Fault> {
         let there = left.min(self.chunk.len() as u64) as usize;
         let data = self.chunk.split_to(there);
@@ -214,43 +231,28 @@ impl<S> Intake<S> {
         if last {
             self.message.inflater = None;
         }
-        if data.is_empty() && !last {
-            return Ok(None);
+        if !data.is_empty() || last {
+            self.open = Some(Opened { data, key, last });
         }
+        Ok(None)
+    }
+
+    /// Hands on the next of the opened bytes.
+    fn fragment(&mut self, mut opened: Opened) -> Bytes {
+        // A piece is a multiple of four bytes, so the key stays as it is behind it.
+        let data = opened.data.split_to(opened.data.len().min(PIECE));
+        let last = opened.last && opened.data.is_empty();
         let opcode = std::mem::take(&mut self.message.opcode);
-        self.line.frame_passed();
-        let head = Header::write(last, opcode, data.len() as u64, key);
+        let head = Header::write(last, opcode, data.len() as u64, opened.key);
+        self.open = Some(opened).filter(|opened| !opened.data.is_empty());
         self.next = Some(data).filter(|data| !data.is_empty());
-        Ok(Some(head))
+        self.line.frame_passed();
+        head
     }
 
+    /// Leaves behind the part of a header that was read from the chunk, so it is there.
     fn skip(&mut self, bytes: usize) {
-        self.chunk.advance_by(bytes);
-    }
-}
-
-/// What the mask hid.
-fn unmasked(data: &[u8], key: [u8; 4]) -> BytesMut {
-    let mut plain = BytesMut::with_capacity(data.len());
-    let mut blocks = data.chunks_exact(4);
-    for block in &mut blocks {
-        let word = block.iter().zip(key).fold(0u32, |word, (byte, key)| word << 8 | u32::from(byte ^ key));
-        plain.put_u32(word);
-    }
-    for (byte, key) in blocks.remainder().iter().zip(key) {
-        plain.put_u8(byte ^ key);
-    }
-    plain
-}
-
-/// Moves past the first bytes, never past the end.
-trait AdvanceBy {
-    fn advance_by(&mut self, bytes: usize);
-}
-
-impl AdvanceBy for Bytes {
-    fn advance_by(&mut self, bytes: usize) {
-        let _ = self.split_to(bytes.min(self.len()));
+        let _ = self.chunk.split_to(bytes);
     }
 }
 
@@ -270,7 +272,7 @@ where
             if this.refused || this.holds_back() {
                 return Poll::Pending;
             }
-            if this.chunk.is_empty() {
+            if !this.has_work() {
                 match Pin::new(&mut this.inner).poll_next(cx) {
                     Poll::Ready(Some(Ok(chunk))) => this.chunk = chunk,
                     // The socket ended or broke. As an end, not an error, the codec still gives out what it holds.

@@ -11,12 +11,25 @@ use super::frame::Frame;
 /// A queue that grew over this many frames gives its memory back once it is empty.
 const KEPT: usize = 16;
 
+/// How far the last ping is.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(super) enum Ping {
+    /// The client was heard since.
+    #[default]
+    Answered,
+    /// It waits behind other frames.
+    Queued,
+    /// It left then, and nothing was heard since. On the clock of [`now`](super::gate::now).
+    Left(u64),
+}
+
 /// The shared state of one session.
 #[derive(Default)]
 pub(super) struct Line {
     outbox: RefCell<VecDeque<Frame>>,
     closed: Cell<bool>,
     dismissed: Cell<bool>,
+    ping: Cell<Ping>,
     fault: Cell<Option<Fault>>,
     unread: Cell<u32>,
 }
@@ -46,14 +59,30 @@ impl Line {
         frame
     }
 
-    /// Drops what waits, and the memory it took.
-    pub fn clear(&self) {
+    /// Whether the close frame has left, and with it the last there is to send.
+    pub fn is_over(&self) -> bool {
+        self.closed.get() && self.outbox.borrow().is_empty()
+    }
+
+    /// Drops what waits, and the memory it took. Nothing more is taken.
+    pub fn cut(&self) {
+        self.closed.set(true);
         self.outbox.take();
     }
 
     /// Whether a close frame was queued.
     pub fn is_closed(&self) -> bool {
         self.closed.get()
+    }
+
+    /// How far the last ping is.
+    pub fn ping(&self) -> Ping {
+        self.ping.get()
+    }
+
+    /// Notes how far the ping is.
+    pub fn set_ping(&self, ping: Ping) {
+        self.ping.set(ping);
     }
 
     /// Notes that the client closed: it waits for the server to end the connection.

@@ -18,8 +18,8 @@ use super::close;
 use super::cord::Cord;
 use super::deflate::Deflation;
 use super::frame::{Frame, HEADER_LIMIT};
-use super::gate::Gate;
-use super::line::Line;
+use super::gate::{Gate, now};
+use super::line::{Line, Ping};
 
 /// Frames are gathered up to this: the HTTP dispatcher writes what it has been given before it asks for more, and its
 /// own buffer begins with 8 KiB and goes up to 32.
@@ -39,6 +39,8 @@ pin_project! {
         deflation: Option<Deflation>,
         // The rest of a large payload, and the size the gate has for its frame.
         rest: Option<(Bytes, Option<usize>)>,
+        // What the context encoded itself while a large payload was on its way.
+        aside: Option<Bytes>,
         ended: bool,
         cord: Weak<Cord>,
         flushed: bool,
@@ -53,7 +55,7 @@ impl<S> Outflow<S> {
         deflation: Option<Deflation>,
         cord: Weak<Cord>,
     ) -> Self {
-        Self { inner, line, gate, deflation, rest: None, ended: false, cord, flushed: false }
+        Self { inner, line, gate, deflation, rest: None, aside: None, ended: false, cord, flushed: false }
     }
 }
 
@@ -65,22 +67,26 @@ where
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let mut this = self.project();
-        if let Some(slice) = next_slice(this.rest, this.gate) {
-            return Poll::Ready(Some(Ok(slice)));
-        }
-        if !*this.ended {
+        // First the actor, also while a large payload leaves: it is to hear its client and its heart beat.
+        if !*this.ended && this.aside.is_none() {
             match this.inner.as_mut().poll_next(cx) {
-                // Frames written to the context itself. They are whole, so they may go between ours.
-                Poll::Ready(Some(Ok(bytes))) => return Poll::Ready(Some(Ok(bytes))),
+                Poll::Ready(Some(Ok(bytes))) => *this.aside = Some(bytes),
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
                 Poll::Ready(None) => *this.ended = true,
                 Poll::Pending => {}
             }
-            if this.gate.overflowed() {
-                *this.ended = true;
-                this.line.clear();
-                return Poll::Ready(Some(Ok(farewell())));
-            }
+        }
+        if let Some(slice) = next_slice(this.rest, this.gate) {
+            return Poll::Ready(Some(Ok(slice)));
+        }
+        // These frames are whole, so they may go between ours.
+        if let Some(bytes) = this.aside.take() {
+            return Poll::Ready(Some(Ok(bytes)));
+        }
+        if this.gate.overflowed() && !this.line.is_over() {
+            *this.ended = true;
+            this.line.cut();
+            return Poll::Ready(Some(Ok(farewell())));
         }
         let batch = gather(this.line, this.gate, *this.deflation, this.rest);
         if !batch.is_empty() {
@@ -123,6 +129,9 @@ fn gather(line: &Line, gate: &Gate, deflation: Option<Deflation>, rest: &mut Opt
     let mut batch = BytesMut::new();
     while batch.len() < BATCH {
         let Some(frame) = line.pop() else { break };
+        if frame.is_ping() && line.ping() == Ping::Queued {
+            line.set_ping(Ping::Left(now()));
+        }
         let charged = frame.is_charged().then(|| frame.size());
         batch.reserve(HEADER_LIMIT + frame.size().min(COPIED));
         let payload = frame.encode(deflation, &mut batch);

@@ -21,7 +21,7 @@ use super::gate::{Gate, now};
 pub struct Rules {
     /// Between two looks.
     pub look: Duration,
-    /// Between two pings to a client. An actor that did not run for two of these is cut off.
+    /// Between two pings to a client. An actor that does not answer for two of these is cut off.
     pub heartbeat: Duration,
     /// A client silent for this long is closed.
     pub silence: Duration,
@@ -42,6 +42,9 @@ impl Default for Rules {
         }
     }
 }
+
+/// An actor that left this many beats in a row unanswered is frozen behind its socket.
+const MOST_MISSED: u32 = 2;
 
 /// What a session actor is told from outside. It hands it to [`Wire::nudged`](super::Wire::nudged).
 #[derive(Message, Clone, Debug)]
@@ -69,7 +72,10 @@ struct Watched {
     gate: Weak<Gate>,
     cord: Weak<Cord>,
     actor: Recipient<Nudge>,
-    next_beat: u64,
+    /// When it was last sent a beat.
+    beaten: u64,
+    /// Beats in a row that it did not answer before the next was due.
+    missed: u32,
     /// When it was found to have to end.
     doomed: Option<u64>,
 }
@@ -123,8 +129,7 @@ impl Reaper {
 
     /// Takes a session under watch until its gate and its cord are gone.
     pub(super) fn watch(&self, gate: &Arc<Gate>, cord: Weak<Cord>, actor: Recipient<Nudge>) {
-        let next_beat = now() + millis(self.rules.heartbeat);
-        let entry = Watched { gate: Arc::downgrade(gate), cord, actor, next_beat, doomed: None };
+        let entry = Watched::new(gate, cord, actor);
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         self.lock().insert(id, entry);
     }
@@ -169,6 +174,12 @@ impl Reaper {
 }
 
 impl Watched {
+    fn new(gate: &Arc<Gate>, cord: Weak<Cord>, actor: Recipient<Nudge>) -> Self {
+        // The gate has just ticked, so the first beat is due a heartbeat from now, and none is missed before it.
+        let beaten = gate.ticked();
+        Self { gate: Arc::downgrade(gate), cord, actor, beaten, missed: 0, doomed: None }
+    }
+
     fn look(&mut self, rules: &Rules, now: u64) -> Verdict {
         let Some(gate) = self.gate.upgrade() else {
             return if self.cord.strong_count() == 0 { Verdict::Forget } else { self.doom(rules, now) };
@@ -179,14 +190,17 @@ impl Watched {
             }
             return self.doom(rules, now);
         }
-        if now.saturating_sub(gate.ticked()) > 2 * millis(rules.heartbeat) + millis(rules.look) {
+        if now.saturating_sub(self.beaten) < millis(rules.heartbeat) {
+            return Verdict::Keep;
+        }
+        // Counted in beats, not in time: after a pause of the whole process nobody is late.
+        self.missed = if gate.ticked() < self.beaten { self.missed + 1 } else { 0 };
+        if self.missed >= MOST_MISSED {
             return Verdict::Cut;
         }
-        if now >= self.next_beat {
-            self.next_beat = now + millis(rules.heartbeat);
-            // Refused means stopped or stuck; the next looks will tell.
-            let _ = self.actor.try_send(Nudge::Beat);
-        }
+        self.beaten = now;
+        // Refused means stopped or stuck; the next beats will tell.
+        let _ = self.actor.try_send(Nudge::Beat);
         Verdict::Keep
     }
 
@@ -203,6 +217,7 @@ fn millis(duration: Duration) -> u64 {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::super::gate::Queue;
     use super::*;
 
     #[test]
@@ -216,5 +231,45 @@ mod tests {
         assert!(reaper.admit().is_some());
         drop(second);
         assert_eq!(reaper.sessions(), 0);
+    }
+
+    /// Answers no beat, as an actor behind a full socket.
+    struct Frozen;
+
+    impl Actor for Frozen {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<Nudge> for Frozen {
+        type Result = ();
+
+        fn handle(&mut self, _: Nudge, _: &mut Self::Context) {}
+    }
+
+    #[actix::test]
+    async fn two_missed_beats_are_the_end_and_a_late_look_is_not() {
+        let rules = Rules::default();
+        let beat = millis(rules.heartbeat);
+        let gate = Gate::new(Default::default());
+        let mut session = Watched::new(&gate, Weak::new(), Frozen.start().recipient());
+        let start = gate.ticked();
+        assert_eq!(session.look(&rules, start + 20 * beat), Verdict::Keep);
+        assert_eq!(session.look(&rules, start + 21 * beat), Verdict::Keep);
+        assert_eq!(session.look(&rules, start + 22 * beat - 1), Verdict::Keep);
+        assert_eq!(session.look(&rules, start + 22 * beat), Verdict::Cut);
+    }
+
+    #[actix::test]
+    async fn an_overflow_is_cut_after_its_grace_and_the_gone_are_forgotten() {
+        let rules = Rules::default();
+        let gate = Gate::new(Queue { frames: 0, bytes: 0 });
+        let mut session = Watched::new(&gate, Weak::new(), Frozen.start().recipient());
+        let held = gate.charge(1).unwrap();
+        gate.charge(1).unwrap_err();
+        let found = gate.ticked();
+        assert_eq!(session.look(&rules, found), Verdict::Keep);
+        assert_eq!(session.look(&rules, found + millis(rules.grace)), Verdict::Cut);
+        drop((held, gate));
+        assert_eq!(session.look(&rules, found), Verdict::Forget);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use actix::prelude::*;
 use actix_web_actors::ws::{Message, ProtocolError, WebsocketContext};
@@ -11,7 +12,7 @@ use super::close::{self, CloseReason, Fault};
 use super::cord::Cord;
 use super::frame::Frame;
 use super::gate::{Gate, Overflow, Queue, Ticket, now};
-use super::line::Line;
+use super::line::{Line, Ping};
 use super::reaper::{Nudge, Seat};
 
 /// Room in a mailbox beside what the gate lets in: nudges, and the answers of the runtime to the session itself.
@@ -70,8 +71,8 @@ impl Wire {
         A: Actor<Context = WebsocketContext<A>>,
     {
         self.line.frame_read();
-        self.heard = now();
-        self.gate.tick();
+        self.heard = self.gate.tick();
+        self.line.set_ping(Ping::Answered);
         if self.line.is_closed() {
             return None;
         }
@@ -149,13 +150,35 @@ impl Wire {
         self.gate.tick();
         match nudge {
             Nudge::Close(reason) => self.close(reason, ctx),
-            Nudge::Beat if u128::from(self.silent_ms()) >= self.seat.reaper().rules().silence.as_millis() => {
-                self.close(close::silent(), ctx);
-            }
-            Nudge::Beat => {
-                self.line.push(Frame::ping());
+            Nudge::Beat if self.is_deserted() => self.close(close::silent(), ctx),
+            Nudge::Beat => self.ping(),
+        }
+    }
+
+    /// Sends a ping, unless the last one still waits to leave.
+    fn ping(&self) {
+        match self.line.ping() {
+            Ping::Queued => {}
+            // Its time counts from the first that stays without an answer, so that one keeps its place.
+            Ping::Left(_) => drop(self.line.push(Frame::ping())),
+            Ping::Answered => {
+                if self.line.push(Frame::ping()) {
+                    self.line.set_ping(Ping::Queued);
+                }
             }
         }
+    }
+
+    /// Whether the client was silent for too long and had the time to answer. It had not while its ping waited behind a
+    /// large frame.
+    fn is_deserted(&self) -> bool {
+        let rules = self.seat.reaper().rules();
+        let since = |at: u64| Duration::from_millis(now().saturating_sub(at));
+        let answerable = match self.line.ping() {
+            Ping::Left(at) => since(at) + rules.heartbeat >= rules.silence,
+            Ping::Queued | Ping::Answered => false,
+        };
+        answerable && since(self.heard) >= rules.silence
     }
 
     /// For how long nothing came from the client, in milliseconds.

@@ -93,18 +93,7 @@ fn felt(text: &str) -> Option<(Emotion, f32)> {
     let trouble = words.any(&["error*", "bug*", "broken", "crash*", "fail*", "stuck", "problem*", "wrong", "help"]);
     let praise = sentiment >= STRONG
         && (words.any(&[
-            "you",
-            "you're",
-            "your",
-            "thank*",
-            "thx",
-            "well done",
-            "work",
-            "job",
-            "this",
-            "that",
-            "love*",
-            "it",
+            "you", "you're", "your", "thank*", "thx", "well done", "work", "job", "this", "that", "love*", "it",
             "agent",
         ]) || words.len() <= 4);
     let question = text.trim_end().ends_with('?')

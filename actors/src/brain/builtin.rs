@@ -14,7 +14,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::maker::Materials;
+use super::materials::Materials;
 use super::pieces::pieces;
 use super::{Brain, Brief, Placement, Sink};
 use crate::protocol::{Answer, Code, Error, Event, Role, RunKind, Step, StepKind, Timestamp, ToolCall};
@@ -89,7 +89,10 @@ impl Builtin {
                 }
                 Err(error) if ends_run(&error, brief.run.kind) => return Err(error),
                 Err(error) => {
-                    let text = format!("I could not {}: {}.", planned.bid.intent, sentence(&error));
+                    let text = match lacking(&error) {
+                        Some(what) => format!("For that I need {what}."),
+                        None => format!("I could not {}: {}.", planned.bid.intent, sentence(&error)),
+                    };
                     done.push((planned.tool.name(), Output { text, ..Output::default() }));
                 }
             }
@@ -109,30 +112,31 @@ impl Brain for Builtin {
         scene.check()?;
         let plan = plan::make(&brief.content, &brief.parameters, &self.own, &self.all, &scene);
         let answer = match &plan {
-            Plan::Use { steps, left_out } => {
+            Plan::Use { steps, others, left_out } => {
                 sink.step(Step::now(StepKind::Planning, plan::told(steps), importance::PLAN));
                 let mut answer = self.work(steps, &scene, brief, sink)?;
+                for other in others {
+                    let said = talk::elsewhere(other.tool.as_ref(), &other.bid.intent, brief, &self.own);
+                    answer.text.push_str(&format!("\n{said}"));
+                }
                 if *left_out > 0 {
                     answer.text.push_str("\nI do at most eight things at a time; please ask for the rest again.");
                 }
                 agreed(answer, brief)
             }
             Plan::Elsewhere { tool, intent } => {
-                let (said, found) = talk::elsewhere(tool.as_ref(), intent, brief, &self.own);
+                let said = talk::elsewhere(tool.as_ref(), intent, brief, &self.own);
                 sink.step(Step::now(StepKind::Planning, "I have no tool for this; I look who has.", importance::PLAN));
-                if brief.run.kind == RunKind::Command && !found {
-                    return Err(Error::new(Code::AgentFailed, said));
-                }
-                Answer { text: said, data: Value::Null }
+                refused(said, brief.run.kind)?
             }
             Plan::Talk => {
                 let talk = talk::Talk::about(&brief.content);
                 sink.step(Step::now(StepKind::Planning, talk.told(), importance::SMALL_TALK));
                 let said = talk.answer(brief, &self.own);
-                if brief.run.kind == RunKind::Command && talk == talk::Talk::Unknown {
-                    return Err(Error::new(Code::AgentFailed, said));
+                match talk {
+                    talk::Talk::Unknown => refused(said, brief.run.kind)?,
+                    _ => Answer { text: said, data: Value::Null },
                 }
-                Answer { text: said, data: Value::Null }
             }
         };
         scene.check()?;
@@ -141,6 +145,14 @@ impl Brain for Builtin {
             pieces(&answer.text).for_each(|piece| sink.delta(piece));
         }
         Ok(answer)
+    }
+}
+
+/// What the agent cannot do: an answer to people, and a failure of a command, whose status programs read.
+fn refused(said: String, kind: RunKind) -> Result<Answer, Error> {
+    match kind {
+        RunKind::Command => Err(Error::new(Code::AgentFailed, said)),
+        RunKind::Chat | RunKind::Task => Ok(Answer { text: said, data: Value::Null }),
     }
 }
 
@@ -166,6 +178,15 @@ fn ends_run(error: &Error, kind: RunKind) -> bool {
 
 fn sentence(error: &Error) -> String {
     error.to_string().trim_end_matches('.').to_owned()
+}
+
+/// What a tool wanted and did not get, where it is an argument.
+fn lacking(error: &Error) -> Option<&str> {
+    let about_argument =
+        error.message.starts_with("Missing required field") || error.message.starts_with("Invalid field");
+    let (_, expected) = error.details.split_once("expected ").filter(|_| about_argument)?;
+    // `Error::missing` has its expectation in brackets.
+    Some(if error.message.starts_with("Missing") { expected.strip_suffix(')').unwrap_or(expected) } else { expected })
 }
 
 /// One answer of all results: a single one's data as it is, several as a list.

@@ -1,26 +1,16 @@
 //! The maker: the one place that lists the brains, and makes the one that an agent's file names.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Brain;
 use super::builtin::Builtin;
 use super::echo::Echo;
+use super::materials::Materials;
 use crate::agent::persona::Persona;
-use crate::memory::Memory;
 use crate::protocol::{Code, Error};
 
 /// The brains there are.
 pub const BRAINS: [&str; 2] = ["builtin", "echo"];
-
-/// What brains are made with.
-#[derive(Clone, Debug)]
-pub struct Materials {
-    /// The folder that tools may read.
-    pub workspace: PathBuf,
-    /// What the tenants' agents remember.
-    pub memory: Arc<Memory>,
-}
 
 /// The brain that a persona names, with the tools it names. An unknown name is an error that lists the known ones.
 pub fn make(persona: &Persona, materials: &Materials) -> Result<Arc<dyn Brain>, Error> {

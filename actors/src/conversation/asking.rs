@@ -7,6 +7,7 @@ use actix::prelude::*;
 
 use super::Conversation;
 use super::inquiry::{Ahead, Asker, Inquiry};
+use super::listed::Listed;
 use super::record::{self, AskRecord, MessageRecord, StateRecord};
 use super::writing::Write;
 use crate::directory::Listing;
@@ -82,7 +83,7 @@ impl Conversation {
         turn: Turn,
         kind: crate::protocol::RunKind,
         request_id: Option<String>,
-    ) -> Arc<LiveRun> {
+    ) -> Listed {
         let run = Run {
             id: record::run_id(self.log.place, question.seq, turn.index),
             kind,
@@ -96,10 +97,7 @@ impl Conversation {
             created_at: question.created_at,
         };
         let owner = self.log.state.as_ref().and_then(|state| state.owner.clone());
-        let live = Arc::new(LiveRun::new(Arc::new(run), owner));
-        self.tenant.runs.insert(live.run.id.clone(), live.clone());
-        self.tenant.house.run_opened();
-        live
+        Listed::new(&self.tenant, LiveRun::new(Arc::new(run), owner))
     }
 
     /// The state as it is, or as it is when the conversation is made now.

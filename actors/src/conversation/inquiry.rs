@@ -6,12 +6,12 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::listed::Listed;
 use crate::agent::card::Place as QueuePlace;
 use crate::directory::Listing;
 use crate::outbox::Outbox;
 use crate::protocol::{Envelope, Error, Event, Interest, Message, Priority, RunKind, SessionId, To, Token};
 use crate::request::Request;
-use crate::runs::LiveRun;
 
 /// Who asked, and what it wants to hear of. Whatever happens, it is told exactly one end.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ pub struct Inquiry {
 
 impl Inquiry {
     /// Its runs that have not ended.
-    pub fn runs(&self) -> impl Iterator<Item = &Arc<LiveRun>> {
+    pub(super) fn runs(&self) -> impl Iterator<Item = &Listed> {
         let current = self.current.iter().map(|open| &open.live);
         current.chain(self.ahead.iter().map(|ahead| &ahead.live))
     }
@@ -108,16 +108,18 @@ pub struct Ahead {
     /// Its place in that agent's queue.
     pub place: QueuePlace,
     /// The run.
-    pub live: Arc<LiveRun>,
+    pub live: Listed,
 }
 
 /// The run of an inquiry that is under way.
 #[derive(Debug)]
 pub struct OpenRun {
     /// The run, as others may look at it.
-    pub live: Arc<LiveRun>,
+    pub live: Listed,
     /// How many pieces of the answer went out.
     pub deltas: u32,
+    /// How many bytes of the answer went out in them.
+    pub streamed: usize,
     /// Ends the agent's work.
     pub cancel: CancellationToken,
     /// Whether its end is being written; reports that come later are stale.

@@ -45,6 +45,15 @@ impl Conversation {
         self.change_state(state, None, request, Then::Joined, ctx)
     }
 
+    /// Makes the session a member, without writing anything. Whoever may not see the conversation is not told so: to
+    /// them it does not exist, and what does not exist may be watched.
+    pub(super) fn watch(&mut self, request: &Request) {
+        if self.usable(&request.principal).is_ok() {
+            self.members.join(request, Interest::STEPS.and(Interest::ENDS));
+        }
+        request.reply(Event::Noted);
+    }
+
     pub(super) fn leave(&mut self, request: &Request) -> Result<(), Error> {
         self.members.leave(request.outbox.session);
         self.visible(&request.principal)?;
@@ -91,7 +100,7 @@ impl Conversation {
                 let last = messages.last().map_or(after, |message| message.seq);
                 let complete = last >= head;
                 if complete {
-                    conversation.members.join(request.outbox.clone(), request.interest);
+                    conversation.members.join(&request, request.interest);
                 }
                 request.reply(Event::History {
                     conversation: conversation.id.clone(),
@@ -213,7 +222,7 @@ impl Conversation {
 
     fn joined(&mut self, request: &Request) {
         let Some(state) = &self.log.state else { return };
-        self.members.join(request.outbox.clone(), request.interest);
+        self.members.join(request, request.interest);
         let agents = if state.agents.is_empty() { vec![state.lead.clone()] } else { state.agents.clone() };
         request.reply(Event::Joined {
             conversation: self.id.clone(),

@@ -12,11 +12,11 @@ use crate::agent::assignment::{Assignment, Progress, Report, Reports};
 use crate::journal::Entry;
 use crate::metrics;
 use crate::protocol::{
-    Answer, CancelTarget, Code, Envelope, Error, Event, Interest, Message, MessageId, Mood, Part, Role, Run, RunStatus,
-    Step, Timestamp, Typist,
+    Answer, CancelTarget, Code, Envelope, Error, Event, Interest, Message, Mood, Part, Role, Run, RunStatus, Step,
+    Timestamp, Typist,
 };
 use crate::request::Request;
-use crate::runs::{LiveRun, RunProgress};
+use crate::runs::RunProgress;
 
 /// What agents are told of the past: enough for a few exchanges, little enough to copy for each run.
 const HISTORY: usize = 20;
@@ -45,7 +45,8 @@ impl Conversation {
     fn begin_next(&mut self, asked_at: u64, ctx: &mut Context<Self>) {
         let Some(inquiry) = self.inquiries.get_mut(&asked_at) else { return };
         let Some(Ahead { agent, place, live }) = inquiry.ahead.pop_front() else { return };
-        let open = OpenRun { live: live.clone(), deltas: 0, cancel: Default::default(), ending: false };
+        let run = live.run.clone();
+        let open = OpenRun { live, deltas: 0, streamed: 0, cancel: Default::default(), ending: false };
         let cancelled = open.cancel.clone();
         inquiry.current = Some(open);
         if inquiry.cancelled {
@@ -54,7 +55,7 @@ impl Conversation {
         let others = self.recent.iter().filter(|message| message.seq != asked_at);
         let skip = self.recent.len().saturating_sub(HISTORY + 1);
         let assignment = Assignment {
-            run: live.run.clone(),
+            run: run.clone(),
             priority: inquiry.priority,
             content: inquiry.content.clone(),
             parameters: inquiry.parameters.clone(),
@@ -62,11 +63,11 @@ impl Conversation {
             stream: inquiry.stream || self.members.want(Interest::DELTAS, None),
             cancelled,
             place: Some(place),
-            reports: Reports::new(live.run.clone(), ctx.address().recipient()),
+            reports: Reports::new(run.clone(), ctx.address().recipient()),
         };
         // Dropped when it cannot be taken, an assignment reports its end by itself.
         if agent.assign.try_send(assignment).is_err() {
-            log::warn!("agent {} did not take {}", live.run.agent, live.run.id);
+            log::warn!("agent {} did not take {}", run.agent, run.id);
         }
     }
 
@@ -88,18 +89,28 @@ impl Conversation {
                 open.live.step(step.clone());
                 self.stepped(run, step);
             }
-            Progress::Delta(delta) => {
-                let index = open.deltas;
-                open.deltas += 1;
-                self.progress(asked_at, Interest::DELTAS, || Event::RunDelta { run, index, delta });
-            }
+            Progress::Delta(delta) => self.piece(&run, &delta),
             Progress::Ended(Ok((answer, mood))) => {
+                // A brain that speaks in one piece, or left the end out: the pieces joined are the answer all the same.
+                let rest = answer.text.get(open.streamed..).unwrap_or_default();
+                self.piece(&run, rest);
                 if let Err(error) = self.answer(&run, answer, mood, ctx) {
                     self.fail(asked_at, error, ctx);
                 }
             }
             Progress::Ended(Err(error)) => self.fail(asked_at, error, ctx),
         }
+    }
+
+    /// Tells those who want the answer piece by piece of the next one.
+    fn piece(&mut self, run: &Arc<Run>, delta: &str) {
+        let open = self.inquiries.get_mut(&run.asked_at).and_then(|inquiry| inquiry.current.as_mut());
+        let Some(open) = open.filter(|_| !delta.is_empty()) else { return };
+        let index = open.deltas;
+        open.deltas += 1;
+        open.streamed += delta.len();
+        let event = || Event::RunDelta { run: run.clone(), index, delta: delta.to_owned() };
+        self.progress(run.asked_at, Interest::DELTAS, event);
     }
 
     fn stepped(&mut self, run: Arc<Run>, step: Step) {
@@ -132,14 +143,14 @@ impl Conversation {
         let Some(open) = self.inquiries.get_mut(&run.asked_at).and_then(|inquiry| inquiry.current.as_mut()) else {
             return Ok(());
         };
-        let RunProgress { started_at, steps } = open.live.progress();
+        let RunProgress { started_at, steps } = open.live.take();
         let mut parts: Vec<Part> = steps.into_iter().map(Part::Step).collect();
         parts.push(Part::Text(answer.text));
         if !answer.data.is_null() {
             parts.push(Part::Data(answer.data.to_string()));
         }
         let record = MessageRecord {
-            id: MessageId::random(),
+            id: run.answer_id(),
             role: Role::Assistant,
             agent: Some(run.agent.clone()),
             parts,
@@ -160,10 +171,10 @@ impl Conversation {
     pub(super) fn answered(&mut self, asked_at: u64, message: Arc<Message>, mood: Mood, ctx: &mut Context<Self>) {
         let Some(inquiry) = self.inquiries.get_mut(&asked_at) else { return };
         let Some(open) = inquiry.current.take() else { return };
-        let run = open.live.run.clone();
         let session = inquiry.asker.session();
-        let duration_ms = message.created_at.since(run.created_at);
-        self.run_over(&open.live, RunStatus::Completed, duration_ms);
+        let duration_ms = message.created_at.since(open.live.run.created_at);
+        open.live.settle(Ok(&message));
+        let run = self.run_over(open, RunStatus::Completed, duration_ms);
         self.added(&message, Some(session));
         self.tell_end(asked_at, Event::RunAnswered { run, answer: message, mood, duration_ms });
         self.go_on(asked_at, ctx);
@@ -174,51 +185,40 @@ impl Conversation {
         let Some(open) = self.inquiries.get_mut(&asked_at).and_then(|inquiry| inquiry.current.as_mut()) else { return };
         open.ending = true;
         open.cancel.cancel();
-        let live = open.live.clone();
-        let RunProgress { started_at, steps } = live.take();
-        let status = match error.code {
-            Code::Cancelled => RunStatus::Cancelled,
-            Code::Timeout => RunStatus::Timeout,
-            _ => RunStatus::Failed,
-        };
-        let run = live.run.id.clone();
+        let RunProgress { started_at, steps } = open.live.take();
+        let status = RunStatus::of(error.code);
+        let (run, last) = (open.live.run.id.clone(), open.live.run.turn.is_last());
         let failure = FailureRecord { run, asked_at, status, error, steps, started_at, ended_at: Timestamp::now() };
-        match self.failure_entry(&failure, live.run.turn.is_last()) {
-            Ok(entry) => {
-                let write = Write::Failure { asked_at, live, failure: Box::new(failure) };
-                self.append(vec![entry], write, ctx);
+        match self.failure_entry(&failure, last) {
+            Ok(entry) => self.append(vec![entry], Write::Failure { asked_at, failure: Box::new(failure) }, ctx),
+            Err(error) => {
+                if let Some(inquiry) = self.close(asked_at, ctx) {
+                    inquiry.asker.end(Event::Refused { error });
+                }
             }
-            Err(error) => log::error!("run {}: {error}", live.run.id),
         }
     }
 
     /// The failure is synced: tell of it, and go on with the next turn.
-    pub(super) fn failed(
-        &mut self,
-        asked_at: u64,
-        live: &Arc<LiveRun>,
-        failure: FailureRecord,
-        ctx: &mut Context<Self>,
-    ) {
-        if let Some(inquiry) = self.inquiries.get_mut(&asked_at) {
-            inquiry.current = None;
-        }
-        let run = live.run.clone();
-        let duration_ms = failure.ended_at.since(run.created_at);
-        self.run_over(live, failure.status, duration_ms);
+    pub(super) fn failed(&mut self, asked_at: u64, failure: FailureRecord, ctx: &mut Context<Self>) {
+        let open = self.inquiries.get_mut(&asked_at).and_then(|inquiry| inquiry.current.take());
+        let Some(open) = open else { return };
+        let duration_ms = failure.ended_at.since(open.live.run.created_at);
+        open.live.settle(Err(failure.error.clone()));
+        let run = self.run_over(open, failure.status, duration_ms);
         let FailureRecord { status, error, .. } = failure;
         self.tell_end(asked_at, Event::RunFailed { run, status, error, duration_ms });
         self.go_on(asked_at, ctx);
     }
 
-    fn run_over(&mut self, live: &Arc<LiveRun>, status: RunStatus, duration_ms: u64) {
-        if self.tenant.runs.remove(&live.run.id).is_some() {
-            self.tenant.house.run_closed();
+    /// Takes a run off the list of those that have not ended.
+    fn run_over(&mut self, open: OpenRun, status: RunStatus, duration_ms: u64) -> Arc<Run> {
+        let run = open.live.run.clone();
+        metrics::ended(&run, status, duration_ms);
+        if open.live.progress().started_at.is_some() {
+            self.show_typing(&run, false);
         }
-        metrics::ended(&live.run, status, duration_ms);
-        if live.progress().started_at.is_some() {
-            self.show_typing(&live.run, false);
-        }
+        run
     }
 
     /// Tells the asker, the members and the subscribers that a run is over.
@@ -246,11 +246,6 @@ impl Conversation {
         let inquiry = self.inquiries.remove(&asked_at)?;
         if let Some(open) = &inquiry.current {
             open.cancel.cancel();
-        }
-        for live in inquiry.runs() {
-            if self.tenant.runs.remove(&live.run.id).is_some() {
-                self.tenant.house.run_closed();
-            }
         }
         let was_first = self.serial.front() == Some(&asked_at);
         self.serial.retain(|waiting| *waiting != asked_at);

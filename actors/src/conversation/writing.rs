@@ -10,7 +10,6 @@ use crate::journal::format::encode;
 use crate::journal::{Batch, Entry, Position, Stream};
 use crate::protocol::{Code, Envelope, Error, Event, Interest, Message, Mood, SessionId};
 use crate::request::Request;
-use crate::runs::LiveRun;
 
 /// The journal has synced the oldest write, or says why not.
 #[derive(Message)]
@@ -24,7 +23,7 @@ pub(super) enum Write {
     /// A message that answers.
     Answer { asked_at: u64, message: Arc<Message>, mood: Mood },
     /// A run without an answer.
-    Failure { asked_at: u64, live: Arc<LiveRun>, failure: Box<FailureRecord> },
+    Failure { asked_at: u64, failure: Box<FailureRecord> },
     /// A new state that a request asked for, with the message that says so, if one does.
     State { request: Request, message: Option<Arc<Message>>, then: Then },
 }
@@ -62,6 +61,9 @@ impl Conversation {
     pub(super) fn state_entries(&mut self, state: StateRecord) -> Result<Batch, Error> {
         let mut batch = Batch::new();
         if self.log.state.is_none() {
+            if let Some(owner) = &state.owner {
+                self.members.keep_only(owner);
+            }
             batch.push(Entry::Create { place: self.log.place, name: self.name() });
         } else if self.log.state.as_ref() == Some(&state) {
             return Ok(batch);
@@ -115,7 +117,7 @@ impl Conversation {
         match write {
             Write::Question { asked_at } => self.accepted(asked_at, ctx),
             Write::Answer { asked_at, message, mood } => self.answered(asked_at, message, mood, ctx),
-            Write::Failure { asked_at, live, failure } => self.failed(asked_at, &live, *failure, ctx),
+            Write::Failure { asked_at, failure } => self.failed(asked_at, *failure, ctx),
             Write::State { request, message, then } => {
                 if let Some(message) = message {
                     self.added(&message, None);

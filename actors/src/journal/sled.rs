@@ -1,9 +1,9 @@
 //! The journal on the local disk, in sled.
 //!
-//! Everything written is a log: a commit is a few segments of packed entries ([`segment`]), for an insert into sled
+//! Everything written is a log: a commit is a few segments of packed entries (`segment`), for an insert into sled
 //! costs about 10 µs whatever its length. Where a stream's records are, what places are called and what is unfinished
 //! is in the log as well, but read from two other sources: memory for what happened since the last checkpoint
-//! ([`state`]), keys of their own for what came before ([`index`], [`names`]). One thread writes ([`writer`]).
+//! (`state`), keys of their own for what came before (`index`, `names`). One thread writes (`writer`).
 //! Space of deleted places is not given back here.
 
 mod checkpoint;
@@ -43,9 +43,10 @@ use writer::Writer;
 /// How a store is run. The defaults fit a server; tests and benches change them.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Entries that may wait for the writer: 8,192 are a fifth of a second's work.
+    /// Entries that may wait for the writer, and the most of one batch: 8,192 are a fifth of a second's work.
     pub queue_entries: usize,
-    /// Bytes that may wait for the writer: 32 MiB are as many longest records, and no burden on a small machine.
+    /// Bytes that may wait for the writer, and the most of one batch: 32 MiB are nearly as many of the longest records,
+    /// and no burden on a small machine.
     pub queue_bytes: usize,
     /// Records after which a checkpoint is due: a start reads up to so many again (16,384 in some 50 ms), and memory
     /// holds where they are (16 bytes each).

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::error::Code;
 use super::id::{AgentId, AgentName, ConversationId, MessageId, RunId};
 use super::time::Timestamp;
 
@@ -47,6 +48,15 @@ pub enum RunStatus {
 }
 
 impl RunStatus {
+    /// How a run ends that has this error instead of an answer.
+    pub fn of(code: Code) -> Self {
+        match code {
+            Code::Cancelled => Self::Cancelled,
+            Code::Timeout => Self::Timeout,
+            _ => Self::Failed,
+        }
+    }
+
     /// The status as it stands on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -133,6 +143,15 @@ pub struct Run {
     pub turn: Turn,
     /// When it was accepted.
     pub created_at: Timestamp,
+}
+
+impl Run {
+    /// The id of the message that will answer it. It follows from the run's, so that pieces of an answer can carry it
+    /// before the answer is written.
+    pub fn answer_id(&self) -> MessageId {
+        let id = self.id.as_str();
+        MessageId::trusted(format!("msg-{}", id.strip_prefix("run-").unwrap_or(id)))
+    }
 }
 
 /// What kind of step an agent took.

@@ -1,7 +1,8 @@
 //! Arithmetic as a person expects it: exact fractions, precedence, powers, percentages, and honest limits.
 //!
-//! `reading` finds the expression in what somebody says, `parse` makes a tree of it, `value` computes.
+//! `reading` finds the expression in what somebody says (`number`: the numbers in words), `parse` makes a tree of it, `value` computes.
 
+mod number;
 mod parse;
 mod reading;
 mod value;
@@ -11,9 +12,6 @@ use serde_json::{Value as Json, json};
 use super::{Bid, Output, Scene, Tool, argument};
 use crate::protocol::Error;
 use crate::text::Reading;
-
-/// The longest expression, in bytes: more than fits on ten lines, and the parser's work is linear in it.
-const MAX_EXPRESSION: usize = 1000;
 
 /// Computes expressions.
 #[derive(Debug)]
@@ -53,7 +51,7 @@ impl Tool for Arithmetic {
 
     fn call(&self, arguments: &Json, _scene: &Scene) -> Result<Output, Error> {
         let spelled = argument::required(arguments, "expression", "an expression such as 12 * (3 + 4)")?;
-        if spelled.len() > MAX_EXPRESSION {
+        if spelled.len() > parse::MAX_EXPRESSION {
             return Err(Error::invalid("expression", "at most 1000 characters"));
         }
         let expression = reading::normal(spelled);
@@ -128,6 +126,10 @@ mod tests {
             ("3+4=?", "7"),
             ("9 ^ 0.5", "3"),
             ("1e3 * 2", "2000"),
+            ("what is the average of 3, 4 and 8?", "5"),
+            ("increase 200 by 10%", "220"),
+            ("reduce 80 by 25%", "60"),
+            ("what's a hundred minus one?", "99"),
         ];
         for (text, result) in cases {
             assert_eq!(ask(text).as_deref(), Some(result), "{text}");
@@ -175,6 +177,8 @@ mod tests {
             "what is 5?",
             "the a-b test, 50% done",
             "the time is 10:30",
+            "what is the 2-3 page report about?",
+            "what's new in 3/4 time?",
             "C++ is fun - isn't it?",
             "how many days until 2026-12-25",
             "she came 1st and he came 2nd",
@@ -182,6 +186,13 @@ mod tests {
         for text in texts {
             assert_eq!(ask(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn long_texts_are_no_expressions() {
+        let long = "1+".repeat(100_000) + "1";
+        assert_eq!(ask(&long), None);
+        assert!(parse::parse(&long).is_err());
     }
 
     proptest! {

@@ -24,6 +24,7 @@ impl Tool for Clock {
         json!({
             "type": "object",
             "properties": {
+                "place": { "type": "string", "description": "a place asked about; only told that it is not known" },
                 "offset": { "type": "string", "description": "from UTC, such as +02:00" },
                 "from": { "type": "string", "description": "a date, such as 2026-11-21; without it, today" },
                 "to": { "type": "string", "description": "a date: how far away it is, and its weekday" }
@@ -59,7 +60,15 @@ fn answer(arguments: &Value, now: DateTime<Utc>) -> Result<Output, Error> {
     };
     Ok(match date("to")? {
         Some(to) => between(date("from")?, to, local.date_naive()),
-        None => time(local),
+        None => {
+            let mut output = time(local);
+            if let Some(place) = argument::optional(arguments, "place", "the name of a place")? {
+                output
+                    .text
+                    .push_str(&format!(" I do not know the time zone of {place}; name its offset, such as UTC+9."));
+            }
+            output
+        }
     })
 }
 
@@ -95,20 +104,12 @@ fn wanted(reading: &Reading<'_>, today: NaiveDate) -> Option<(f32, Value, &'stat
     let words = &reading.words;
     let dates = dates(reading.whole, words, today);
     let span = words.any(&[
-        "how many days",
-        "days until",
-        "days till",
-        "days between",
-        "how long until",
-        "how far",
-        "days since",
-        "days from",
-        "how long ago",
-        "how long till",
-        "days to",
-        "days left",
+        "how many days", "days until", "days till", "days between", "how long until", "how far", "days since",
+        "days from", "how long ago", "how long till", "days to", "days left",
     ]);
-    let weekday = words.any(&["what day", "which day", "weekday", "day of the week", "what date", "which date"]);
+    let weekday = words.any(&[
+        "what day", "which day", "weekday", "day of the week", "what date", "which date", "the date", "date tomorrow",
+    ]);
     match (dates.as_slice(), span, weekday) {
         ([from, to, ..], true, _) => {
             return Some((
@@ -123,52 +124,35 @@ fn wanted(reading: &Reading<'_>, today: NaiveDate) -> Option<(f32, Value, &'stat
         _ => {}
     }
     let time = words.any(&[
-        "what time is it",
-        "what's the time",
-        "what is the time",
-        "current time",
-        "time is it",
-        "time now",
-        "the time now",
-        "local time",
-        "the time please",
-        "tell me the time",
-        "what time it is",
-        "time in utc*",
-        "clock",
-        "time of day",
+        "what time is it", "what's the time", "what is the time", "current time", "time is it", "time now",
+        "the time now", "local time", "the time please", "tell me the time", "what time it is", "time in utc*",
+        "clock", "time of day",
     ]);
     let date = words.any(&[
-        "what day is it",
-        "what day is today",
-        "what's the date",
-        "what is the date",
-        "today's date",
-        "current date",
-        "what date is it",
-        "date today",
-        "what is today",
-        "what day it is",
-        "day is today",
-        "what's today",
-        "which day is it",
-        "weekday is it",
-        "weekday is today",
-        "date is it",
-        "day of the week is it",
-        "what year",
+        "what day is it", "what day is today", "what's the date", "what is the date", "today's date", "current date",
+        "what date is it", "date today", "what is today", "what day it is", "day is today", "what's today",
+        "which day is it", "weekday is it", "weekday is today", "date is it", "day of the week is it", "what year",
         "what month",
     ]);
     let alone = words.len() <= 2 && words.any(&["time", "date", "now", "today"]);
-    if !(time || date || alone) {
+    if !(time || date || alone) || words.has("difference") {
         return None;
     }
     let score = if time || date { 0.9 } else { 0.7 };
     let arguments = match offset_in(reading.whole) {
         Some(text) => json!({ "offset": text }),
-        None => json!({}),
+        None => place_in(reading.whole).map_or_else(|| json!({}), |place| json!({ "place": place })),
     };
     Some((score, arguments, "look at the clock"))
+}
+
+/// A place that a text names: a word with a capital behind `in`. Only to say that no place is known here.
+fn place_in(text: &str) -> Option<&str> {
+    let (_, behind) = text.split_once(" in ")?;
+    let place = behind.trim_end_matches(['?', '.', '!']).trim();
+    let named =
+        place.starts_with(char::is_uppercase) && place.len() <= 40 && !place.contains("UTC") && !place.contains("GMT");
+    named.then_some(place)
 }
 
 /// The offset a text names behind `UTC` or `GMT`.
@@ -277,6 +261,8 @@ mod tests {
             ("current time in UTC+2", "06:10:30 on Saturday, 21 November 2026 (UTC+02:00)"),
             ("what time is it in UTC-05:30?", "22:40:30 on Friday, 20 November 2026"),
             ("time", "04:10:30"),
+            ("What time is it in Tokyo?", "I do not know the time zone of Tokyo"),
+            ("what's the date tomorrow?", "Sunday, 22 November 2026"),
             ("how many days until 2026-12-25?", "Friday, 25 December 2026, is 34 days away."),
             ("how long until Christmas", "34 days"),
             ("how many days between 2026-01-01 and 2026-03-01", "59 days"),
@@ -292,11 +278,7 @@ mod tests {
     #[test]
     fn it_is_not_meant_by_everything() {
         for text in [
-            "2026-11-21",
-            "it takes time",
-            "the meeting is on 2026-11-21",
-            "Hello",
-            "one day I will go",
+            "2026-11-21", "it takes time", "the meeting is on 2026-11-21", "Hello", "one day I will go",
             "last time it failed",
         ] {
             assert_eq!(ask(text), None, "{text}");

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Bid, Output, Scene, Tool, argument};
 use crate::protocol::{Error, MessageId};
-use crate::text::{Reading, shortened, terms, unquoted};
+use crate::text::{Reading, Words, shortened, terms, unquoted};
 
 /// The share of what is named that a fact must have to be the one that is meant.
 const LEAST_COVERAGE: f32 = 0.5;
@@ -35,16 +35,10 @@ impl Tool for Forget {
     fn bid(&self, text: &str, _parameters: &Value, _scene: &Scene) -> Option<Bid> {
         let reading = Reading::of(text);
         let words = &reading.words;
-        let begins = words.begins_any(&[
-            "forget",
-            "please forget",
-            "you can forget",
-            "can you forget",
-            "unlearn",
-            "please unlearn",
-        ]);
+        let begins = words
+            .begins_any(&["forget", "please forget", "you can forget", "can you forget", "unlearn", "please unlearn"]);
         let removes = words.any(&["delete", "remove", "erase", "drop"])
-            && words.any(&["memory", "memories", "note", "fact", "remembered"]);
+            && words.any(&["memory", "memories", "note", "fact", "remembered", "you remember"]);
         if words.any(&["don't forget", "not forget", "forget it", "never forget"]) || !(begins || removes) {
             return None;
         }
@@ -52,7 +46,8 @@ impl Tool for Forget {
         let behind = |cue: &str| lower.find(cue).and_then(|at| reading.whole.get(at + cue.len()..));
         let named = reading
             .subject
-            .or_else(|| [" about ", " that ", "forget ", "unlearn "].iter().find_map(|cue| behind(cue)))?;
+            .or_else(|| [" about ", " that ", "forget ", "unlearn "].iter().find_map(|cue| behind(cue)))
+            .unwrap_or(reading.whole);
         let named = unquoted(named.trim_end_matches(['.', '?', '!']));
         let intent = format!("forget what I remember about “{}”", shortened(named, 60));
         Some(Bid { score: 0.95, arguments: json!({ "text": named }), intent })
@@ -63,7 +58,7 @@ impl Tool for Forget {
             Some(id) => Some(MessageId::parse("id", id)?),
             None => {
                 let text = argument::required(arguments, "text", "what the memory is about")?;
-                if terms(text).is_empty() || matches!(text.to_lowercase().as_str(), "everything" | "all" | "it all") {
+                if terms(text).is_empty() || Words::of(text).any(&["everything", "all", "all of it"]) {
                     return Err(Error::invalid("text", "what one memory is about; I forget one at a time"));
                 }
                 let best = scene.memory.search(&scene.tenant, text, 1)?.into_iter().next();

@@ -13,7 +13,7 @@ use crate::text::{Reading, shortened};
 const MAX_TEXT: usize = 32 << 10;
 
 /// The most keywords told.
-const MAX_KEYWORDS: u64 = 50;
+const MAX_KEYWORDS: u64 = 20;
 
 /// Names what a text is about.
 #[derive(Debug)]
@@ -42,25 +42,15 @@ impl Tool for Keywords {
         let reading = Reading::of(text);
         let words = &reading.words;
         let named = words.any(&[
-            "keyword*",
-            "key word*",
-            "key term*",
-            "key phrase*",
-            "keyphrase*",
-            "important term*",
-            "important words",
+            "keyword*", "key word*", "key term*", "key phrase*", "keyphrase*", "important term*", "important words",
         ]);
         let topics = words.any(&[
-            "topic*",
-            "tags",
-            "tag this",
-            "buzzword*",
-            "main terms",
-            "key concept*",
-            "main concept*",
-            "key idea*",
+            "topic*", "tags", "tag this", "buzzword*", "main terms", "key concept*", "main concept*", "key idea*",
         ]);
-        let score = match (named, topics) {
+        let about = words.begins_any(&["what is", "what's"])
+            && words.any(&["text about", "about"])
+            && reading.subject.is_some();
+        let score = match (named, topics || about) {
             (true, _) => 0.92,
             (_, true) => 0.75,
             _ => return None,
@@ -130,13 +120,7 @@ fn extract(text: &str, limit: usize) -> Vec<String> {
 fn tail(whole: &str) -> Option<&str> {
     let lower = whole.to_ascii_lowercase();
     let start = [
-        "keywords of ",
-        "keywords from ",
-        "keywords in ",
-        "terms in ",
-        "terms of ",
-        "phrases in ",
-        "topics of ",
+        "keywords of ", "keywords from ", "keywords in ", "terms in ", "terms of ", "phrases in ", "topics of ",
         "topics in ",
     ]
     .iter()

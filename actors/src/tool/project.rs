@@ -19,6 +19,9 @@ use crate::text::{Reading, Words, count, grouped};
 /// Files looked at: more than the largest projects have, and a few seconds of work.
 const MAX_FILES: u64 = 200_000;
 
+/// Names listed of a folder: what people look through.
+const MAX_ENTRIES: usize = 200;
+
 /// Languages told to people; programs get all of them.
 const SHOWN_LANGUAGES: usize = 6;
 
@@ -39,7 +42,8 @@ impl Tool for Project {
         json!({
             "type": "object",
             "properties": {
-                "path": { "type": "string", "description": "a folder or file of the workspace, such as ./src", "default": "." }
+                "path": { "type": "string", "description": "a folder or file of the workspace, such as ./src", "default": "." },
+                "list": { "type": "boolean", "description": "whether to name what is directly in it" }
             }
         })
     }
@@ -48,70 +52,63 @@ impl Tool for Project {
         let reading = Reading::of(text);
         let named = workspace::path_in(reading.whole, &scene.workspace);
         let path = argument::text(parameters, "path").map(str::to_owned).or(named);
-        let score = score(&reading.words, path.is_some())?;
+        // A text of its own is not what the workspace holds: `analyze this code: …`.
+        if reading.subject.is_some() && path.is_none() {
+            return None;
+        }
+        let list = lists(&reading.words);
+        let score = if list { 0.9 } else { score(&reading.words, path.is_some())? };
         let path = path.unwrap_or_else(|| ".".to_owned());
-        let intent = format!("count the files, directories, languages and lines below {path}");
-        Some(Bid { score, arguments: json!({ "path": path }), intent })
+        let place = if path == "." { "the workspace" } else { &path };
+        let (what, arguments) = if list {
+            ("list what is", json!({ "path": path, "list": true }))
+        } else {
+            ("count the files, directories, languages and lines", json!({ "path": path }))
+        };
+        Some(Bid { score, intent: format!("{what} in {place}"), arguments })
     }
 
     fn call(&self, arguments: &Value, scene: &Scene) -> Result<Output, Error> {
         let path = argument::optional(arguments, "path", "a path in the workspace, such as ./src")?.unwrap_or(".");
         let spot = workspace::find(&scene.workspace, path)?;
+        let list = argument::flag(arguments, "list")?;
         let census = Census::take(&spot, scene)?;
-        Ok(Output { text: census.text(&spot), data: census.data(&spot), ..Output::default() })
+        let mut output = Output { text: census.text(&spot), data: census.data(&spot), ..Output::default() };
+        if list {
+            output.text.push_str(&census.listing());
+            output.data["entries"] = json!(census.entries);
+        }
+        Ok(output)
     }
+}
+
+/// Whether the instruction wants the names of what is in a folder.
+fn lists(words: &Words) -> bool {
+    let files = words.any(&["file*", "folder*", "director*"]);
+    let names = words.any(&[
+        "list the", "list all", "list files", "list me", "show me the files", "show the files", "name the files",
+    ]);
+    let which = words.begins_any(&["what files", "which files", "what folders", "which folders", "what director*"]);
+    files && (names || which && words.any(&["are in", "are there", "are below", "are under", "do we have", "exist"]))
 }
 
 /// How much the instruction is about the make-up of a project.
 fn score(words: &Words, has_path: bool) -> Option<f32> {
     let thing = words.any(&[
-        "project*",
-        "codebase*",
-        "code base*",
-        "repo",
-        "repos",
-        "repository",
-        "repositories",
-        "workspace",
-        "source",
-        "sources",
-        "source code",
-        "source tree",
-        "file*",
-        "folder*",
-        "director*",
-        "crate",
-        "code",
-        "package",
-        "module*",
-        "tree",
+        "project*", "codebase*", "code base*", "repo", "repos", "repository", "repositories", "workspace", "source",
+        "sources", "source code", "source tree", "file*", "folder*", "director*", "crate", "code", "package",
+        "module*", "tree",
     ]);
     let ask = words.any(&[
-        "analy*",
-        "structure*",
-        "how big",
-        "how large",
-        "size*",
-        "how many",
-        "count*",
-        "overview",
-        "layout",
-        "statistic*",
-        "stats",
-        "languages",
-        "lines of code",
-        "loc",
-        "number of",
-        "inspect*",
-        "examine*",
-        "survey*",
-        "made of",
-        "breakdown",
+        "analy*", "structure*", "how big", "how large", "size*", "how many", "count*", "overview", "layout",
+        "statistic*", "stats", "languages", "lines of code", "loc", "number of", "inspect*", "examine*", "survey*",
+        "made of", "breakdown",
     ]);
     let written =
         words.any(&["what language*", "which language*", "programming language*", "written in", "lines of code"]);
-    let elsewhere =
-        words.any(&["sentiment", "summar*", "keyword*", "remember*", "recall*", "defined", "mention*", "contain*"]);
+    let elsewhere = words
+        .any(&["sentiment", "summar*", "keyword*", "remember*", "recall*", "defined", "mention*", "said"])
+        || words.any(&["file* contain*", "contents of", "snippet"]);
     match (thing || has_path, ask, written) {
         _ if elsewhere => None,
         (true, true, _) => Some(0.9),
@@ -122,7 +119,14 @@ fn score(words: &Words, has_path: bool) -> Option<f32> {
         {
             Some(0.75)
         }
-        (true, _, _) if words.any(&["describe the project", "describe this project", "explore the*"]) => Some(0.7),
+        (true, _, _)
+            if words.any(&[
+                "describe the", "describe this", "explore the", "what's in this", "what is in this", "what's in the",
+                "tell me about this", "tell me about the",
+            ]) =>
+        {
+            Some(0.7)
+        }
         _ => None,
     }
 }
@@ -141,6 +145,8 @@ struct Census {
     bytes: u64,
     directories: HashSet<PathBuf>,
     languages: BTreeMap<&'static str, Language>,
+    /// Directly in the folder, folders with a slash at their end; at most 200.
+    entries: Vec<String>,
     complete: bool,
 }
 
@@ -150,7 +156,11 @@ impl Census {
         let config = Config::default();
         for entry in spot.walk() {
             scene.check()?;
-            if entry.file_type().is_some_and(|kind| kind.is_dir()) {
+            let folder = entry.file_type().is_some_and(|kind| kind.is_dir());
+            if entry.depth() == 1 && census.entries.len() < MAX_ENTRIES {
+                census.entries.push(format!("{}{}", entry.file_name().display(), if folder { "/" } else { "" }));
+            }
+            if folder {
                 continue;
             }
             if census.files >= MAX_FILES {
@@ -203,6 +213,10 @@ impl Census {
             text.push_str(&format!(" By language: {}{rest}.", shown.join(", ")));
         }
         text
+    }
+
+    fn listing(&self) -> String {
+        self.entries.iter().map(|entry| format!("\n- {entry}")).collect()
     }
 
     fn data(&self, spot: &Spot) -> Value {

@@ -2,12 +2,14 @@
 //!
 //! It answers with the sentence itself and its time, never with a paraphrase, and says so when there is none.
 
+mod request;
+
 use serde_json::{Value, json};
 
 use super::{Bid, Output, Scene, Tool, argument};
 use crate::memory::index::{Index, coverage};
 use crate::protocol::{Error, Role, Timestamp};
-use crate::text::{Reading, Words, sentences, shortened, terms};
+use crate::text::{Reading, Words, beginning, sentences, shortened, terms};
 
 /// Sentences and facts told at most.
 const MAX_TOLD: usize = 5;
@@ -20,6 +22,12 @@ const SURE_COVERAGE: f32 = 0.65;
 
 /// The longest query, in bytes; of a longer one the beginning counts.
 const MAX_QUERY: usize = 500;
+
+/// The beginning of a message that is searched, in bytes: some pages.
+const MAX_MESSAGE: usize = 8 << 10;
+
+/// Characters shown of a sentence.
+const MAX_SHOWN: usize = 300;
 
 /// Finds what was said and what is remembered.
 #[derive(Debug)]
@@ -39,6 +47,7 @@ impl Tool for Recall {
             "type": "object",
             "properties": {
                 "query": { "type": "string", "description": "what it is about; without it, the latest" },
+                "order": { "enum": ["first", "last"], "description": "without a query: which of what a person said" },
                 "limit": { "type": "integer", "minimum": 1, "maximum": MAX_TOLD, "default": 3 }
             }
         })
@@ -47,10 +56,10 @@ impl Tool for Recall {
     fn bid(&self, text: &str, _parameters: &Value, scene: &Scene) -> Option<Bid> {
         let reading = Reading::of(text);
         let words = &reading.words;
-        let query = topic(&reading);
-        let score = wanted(words).or_else(|| known(words, reading.whole, &query, scene))?;
+        let query = request::topic(&reading);
+        let score = request::wanted(words).or_else(|| known(words, reading.whole, &query, scene))?;
         let mut arguments = json!({ "query": query });
-        if let Some(order) = order(words) {
+        if let Some(order) = request::order(words) {
             arguments["order"] = json!(order);
         }
         let intent = match query.is_empty() {
@@ -62,10 +71,13 @@ impl Tool for Recall {
 
     fn call(&self, arguments: &Value, scene: &Scene) -> Result<Output, Error> {
         let query = argument::optional(arguments, "query", "what it is about")?.unwrap_or_default();
-        let query = query.get(..query.floor_char_boundary(MAX_QUERY)).unwrap_or_default();
+        let query = beginning(query, MAX_QUERY);
         let limit = argument::number(arguments, "limit", 1, MAX_TOLD as u64, 3)?;
         let limit = usize::try_from(limit).unwrap_or(MAX_TOLD);
         let order = argument::optional(arguments, "order", "first or last")?;
+        if order.is_some_and(|order| !matches!(order, "first" | "last")) {
+            return Err(Error::invalid("order", "first or last"));
+        }
         let found = if let Some(order) = order.filter(|_| terms(query).is_empty()) {
             spoken(scene, order)
         } else if terms(query).is_empty() {
@@ -147,12 +159,18 @@ fn said(query: &str, limit: usize, scene: &Scene) -> Vec<Hit> {
     for message in &scene.history {
         let Some(speaker) = speaker(message) else { continue };
         let text = message.text();
-        let telling = sentences(&text).into_iter().filter(|sentence| !sentence.ends_with('?'));
+        let text = beginning(&text, MAX_MESSAGE);
+        let telling = sentences(text).into_iter().filter(|sentence| !sentence.ends_with('?'));
         let telling = telling.filter(|sentence| message.role == Role::User || !is_echo(sentence));
         hits.extend(telling.map(|sentence| {
             let weight = if message.role == Role::User { 1.0 } else { 0.8 };
             let fit = coverage(query, sentence) * weight;
-            Hit { text: sentence.to_owned(), at: message.created_at, speaker: Some(speaker.clone()), fit }
+            Hit {
+                text: shortened(sentence, MAX_SHOWN).into_owned(),
+                at: message.created_at,
+                speaker: Some(speaker.clone()),
+                fit,
+            }
         }));
     }
     let mut index = Index::default();
@@ -183,7 +201,7 @@ fn spoken(scene: &Scene, order: &str) -> Vec<Hit> {
     let message = if order == "first" { said.next() } else { said.next_back() };
     message
         .map(|message| Hit {
-            text: shortened(&message.text(), 300).into_owned(),
+            text: shortened(&message.text(), MAX_SHOWN).into_owned(),
             at: message.created_at,
             speaker: Some("you".to_owned()),
             fit: 1.0,
@@ -200,75 +218,6 @@ fn remembered(scene: &Scene) -> Result<Vec<Hit>, Error> {
     Ok(if hits.is_empty() { spoken(scene, "last") } else { hits })
 }
 
-fn wanted(words: &Words) -> Option<f32> {
-    let asked = words.any(&[
-        "do you remember",
-        "do you recall",
-        "can you recall",
-        "can you remember",
-        "did i say",
-        "did i tell",
-        "did i mention",
-        "did i ask",
-        "i said about",
-        "i told you",
-        "did we say",
-        "did we discuss",
-        "did we talk",
-        "we talked about",
-        "we discussed",
-        "did you say",
-        "you said about",
-        "have i said",
-        "have i told",
-        "have i mentioned",
-        "was said",
-        "remind me",
-        "you remember",
-        "did i just say",
-        "were we talking",
-        "did i call",
-        "did nyx say",
-        "did aria say",
-        "did sage say",
-        "my notes",
-        "i mentioned",
-    ]);
-    let verbs = words.begins_any(&[
-        "recall",
-        "please recall",
-        "look up what",
-        "tell me what i said",
-        "what have i",
-        "remember what",
-        "remember when",
-    ]);
-    let place = words.any(&["search", "look", "find", "check", "what is in", "what's in", "show", "list"])
-        && words.any(&["memory", "memories", "conversation", "history", "notes"]);
-    let own =
-        words.begins_any(&["what do you know about me", "what do you know about my", "what do you know about us"]);
-    let message = words.any(&["my first", "my last", "my previous", "my earlier"])
-        && words.any(&["message", "question", "request"])
-        && words.any(&["what", "which", "repeat"]);
-    if words.any(&["summar*", "keyword*", "sentiment", "topics", "recap*"]) {
-        return None;
-    }
-    match (asked || verbs, place, own || message) {
-        (true, ..) => Some(0.92),
-        (_, true, _) => Some(0.85),
-        (.., true) => Some(0.88),
-        _ if is_personal(words) => Some(0.6),
-        _ => None,
-    }
-}
-
-/// `What is my …`, `when is our …`: only what was said can tell.
-fn is_personal(words: &Words) -> bool {
-    let asks = words.begins_any(&["what*", "who*", "when*", "where*", "which", "how old", "do i", "am i", "tell me"]);
-    let mine = words.any(&["my", "our", "do i", "am i", "i like", "i live", "mine"]);
-    asks && mine && words.len() <= 20
-}
-
 /// A question whose answer is remembered, though nobody said that it was.
 fn known(words: &Words, whole: &str, query: &str, scene: &Scene) -> Option<f32> {
     let asks = whole.ends_with('?')
@@ -278,43 +227,6 @@ fn known(words: &Words, whole: &str, query: &str, scene: &Scene) -> Option<f32> 
     }
     let best = matching(query, 1, scene).ok()?.into_iter().next()?;
     (best.fit >= SURE_COVERAGE).then_some(0.52)
-}
-
-fn order(words: &Words) -> Option<&'static str> {
-    let first = words.any(&["first", "begin*", "start*"]);
-    let last = words.any(&["last", "just say", "just said", "just ask*", "previous", "before"]);
-    match (first, last) {
-        (true, false) => Some("first"),
-        (_, true) => Some("last"),
-        _ if words.any(&["did i say", "did i ask"]) => Some("last"),
-        _ => None,
-    }
-}
-
-/// What a question is about: its meaningful words without those that ask for recalling.
-fn topic(reading: &Reading<'_>) -> String {
-    #[rustfmt::skip]
-    const ASKING: [&str; 47] = [
-        "remember", "recall", "remembered", "said", "say", "told", "tell", "mention", "mentioned", "know", "remind", "talk",
-        "talked", "talking", "discuss", "discussed", "search", "memory", "memories", "conversation", "history", "look",
-        "find", "earlier", "previously", "check", "show", "list", "notes", "first", "last", "previous", "message",
-        "question", "request", "anything", "something", "ask", "asked", "nyx", "aria", "sage", "call", "called",
-        "everything", "repeat", "what",
-    ];
-    if let Some(subject) = reading.subject {
-        return subject.to_owned();
-    }
-    let words: Vec<&str> = reading
-        .whole
-        .split_whitespace()
-        .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()))
-        .filter(|word| {
-            let word = word.to_lowercase();
-            !ASKING.contains(&word.as_str()) && !crate::text::is_stop_word(&word.replace('’', "'"))
-        })
-        .filter(|word| !word.is_empty())
-        .collect();
-    words.join(" ")
 }
 
 #[cfg(test)]
@@ -378,11 +290,7 @@ mod tests {
     #[test]
     fn it_is_not_meant_by_everything() {
         for text in [
-            "Hello, agent!",
-            "tell me about black holes",
-            "What can you help me with?",
-            "First question",
-            "thanks",
+            "Hello, agent!", "tell me about black holes", "What can you help me with?", "First question", "thanks",
             "remember that I like tea",
         ] {
             assert_eq!(ask(text, &told()), None, "{text}");

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Bid, Output, Scene, Tool, argument};
 use crate::memory::Fact;
 use crate::protocol::Error;
-use crate::text::{shortened, unquoted};
+use crate::text::{beginning, shortened, unquoted};
 
 /// How important a fact is where nothing is said about it.
 const USUAL_IMPORTANCE: f64 = 0.6;
@@ -66,8 +66,11 @@ impl Tool for Remember {
     }
 }
 
+/// The instruction to remember stands in the first bytes of a text.
+const MAX_OPENING: usize = 160;
+
 /// What stands before a fact; longer ones before those they begin with.
-const CUES: [(&str, f32); 26] = [
+const CUES: [(&str, f32); 27] = [
     ("make a note that ", 0.95),
     ("make a note of ", 0.9),
     ("make a note: ", 0.95),
@@ -80,6 +83,7 @@ const CUES: [(&str, f32); 26] = [
     ("note to self: ", 0.95),
     ("note: ", 0.95),
     ("keep in mind ", 0.95),
+    ("keep in mind: ", 0.95),
     ("bear in mind ", 0.9),
     ("don't forget ", 0.92),
     ("do not forget ", 0.92),
@@ -98,29 +102,15 @@ const CUES: [(&str, f32); 26] = [
 
 /// What may stand before a cue.
 const OPENERS: [&str; 16] = [
-    "",
-    "please",
-    "can you",
-    "could you",
-    "would you",
-    "will you",
-    "can you please",
-    "could you please",
-    "i want you to",
-    "i'd like you to",
-    "hey",
-    "ok",
-    "okay",
-    "also",
-    "and",
-    "you should",
+    "", "please", "can you", "could you", "would you", "will you", "can you please", "could you please",
+    "i want you to", "i'd like you to", "hey", "ok", "okay", "also", "and", "you should",
 ];
 
 /// What is to be remembered, and how sure that is.
 fn wanted(text: &str) -> Option<(&str, f32)> {
     let text = text.trim();
-    // Curly apostrophes are three bytes long: places found in the copy hold in the text only if the lengths agree.
-    let lower = text.to_ascii_lowercase();
+    // Of the same length as the text, so that places in one are places in the other.
+    let lower = beginning(text, MAX_OPENING).to_ascii_lowercase();
     let (at, cue, score) = CUES.iter().find_map(|(cue, score)| {
         let at = lower.find(cue)?;
         let opener = lower.get(..at)?.trim_matches(|c: char| !c.is_alphanumeric());
@@ -137,7 +127,8 @@ fn wanted(text: &str) -> Option<(&str, f32)> {
         || ["when ", "what ", "who ", "how ", "where ", "why "].iter().any(|word| strip_start(fact, word).is_some());
     let vague = fact.split_whitespace().count() < 2 && cue == "remember ";
     let fact = fact.trim_end_matches('?');
-    (!fact.is_empty() && !(asks && cue.starts_with("remember")) && !vague).then_some((fact, score))
+    let recalls = asks && cue.starts_with("remember");
+    (!fact.is_empty() && !recalls && !vague).then_some((fact, score))
 }
 
 fn strip_start<'a>(text: &'a str, start: &str) -> Option<&'a str> {
@@ -162,6 +153,7 @@ mod tests {
             ("make a note that I prefer tea", "I prefer tea"),
             ("Can you remember that I live in Berlin?", "I live in Berlin"),
             ("remember this: \"the code is 1234\"", "the code is 1234"),
+            ("please keep in mind: I only speak English", "I only speak English"),
             ("memorize my name is Ada", "my name is Ada"),
             ("write down that the key is under the mat", "the key is under the mat"),
             ("sage, remember that tea is at four", "tea is at four"),

@@ -7,7 +7,7 @@ use vader_sentimental::SentimentIntensityAnalyzer;
 
 use super::{Bid, Output, Scene, Tool, argument};
 use crate::protocol::{Error, Role};
-use crate::text::{Reading, sentences, shortened, unquoted};
+use crate::text::{Reading, beginning, sentences, shortened, unquoted};
 
 /// The longest text that is looked at, in bytes: a long article, done in some ten milliseconds.
 const MAX_TEXT: usize = 64 << 10;
@@ -57,7 +57,7 @@ impl Tool for Sentiment {
             return Err(Error::invalid("text", "at most 64 KiB of text"));
         }
         scene.check()?;
-        let scores: Vec<f64> = sentences(text).into_iter().map(score).collect();
+        let scores: Vec<f64> = sentences(text).into_iter().flat_map(portions).map(score).collect();
         let told: Vec<f64> = scores.iter().copied().filter(|score| *score != 0.0).collect();
         // Sentences that say nothing either way do not water down those that do.
         let mean = if told.is_empty() { score(text) } else { told.iter().sum::<f64>() / told.len() as f64 };
@@ -76,6 +76,19 @@ impl Tool for Sentiment {
     }
 }
 
+/// A sentence in portions of about a thousand bytes: the analyzer's work grows with the square of what it gets.
+fn portions(sentence: &str) -> impl Iterator<Item = &str> {
+    const PORTION: usize = 1000;
+    let mut rest = sentence;
+    std::iter::from_fn(move || {
+        let most = beginning(rest, PORTION).len();
+        let end = if most < rest.len() { rest[..most].rfind(' ').filter(|at| *at > 0).unwrap_or(most) } else { most };
+        let (portion, behind) = rest.split_at(end);
+        rest = behind;
+        (!portion.is_empty()).then_some(portion)
+    })
+}
+
 fn label(score: f64) -> &'static str {
     match score {
         positive if positive >= 0.05 => "positive",
@@ -89,53 +102,27 @@ fn wanted(reading: &Reading<'_>) -> Option<f32> {
     let named =
         words.any(&["sentiment*", "polarity", "emotional tone", "tone of", "mood of", "the tone", "connotation"]);
     let feels = words.any(&[
-        "how do you feel about this",
-        "how does this sound",
-        "how does that sound",
-        "how does it sound",
-        "how would you rate",
-        "what emotion*",
-        "which emotion*",
-        "feeling* behind",
-        "what feeling*",
-        "how does this feel",
-        "what mood",
-        "how do you feel about",
-        "how does",
-        "come across",
-        "sound",
+        "how do you feel about this", "how does this sound", "how does that sound", "how does it sound",
+        "how would you rate", "what emotion*", "which emotion*", "feeling* behind", "what feeling*",
+        "how does this feel", "what mood", "how do you feel about", "how does", "come across", "sound",
     ]);
     let either = words.any(&[
-        "positive",
-        "negative",
-        "happy",
-        "angry",
-        "upset",
-        "friendly",
-        "hostile",
-        "sad",
-        "pleased",
-        "satisfied",
+        "positive", "negative", "happy", "angry", "upset", "friendly", "hostile", "sad", "pleased", "satisfied",
         "complain*",
     ]);
     let asks = words.any(&["is", "are", "does", "was", "or", "sound*", "classify", "rate", "judge", "whether"]);
     let text = words.any(&[
-        "review",
-        "text",
-        "comment",
-        "message",
-        "sentence",
-        "feedback",
-        "tweet",
-        "statement",
-        "quote",
-        "this",
+        "review", "text", "comment", "message", "sentence", "feedback", "tweet", "statement", "quote", "this",
         "following",
     ]);
     let subject = reading.subject.is_some();
+    let bare =
+        words.len() <= 3 && words.any(&["analy*", "judge", "classify", "rate"]) && !words.any(&["code", "project"]);
     match (named, subject) {
         (true, _) => Some(0.93),
         (false, true) if feels || either && asks => Some(0.85),
+        // `Analyze: "I love Rust"`
+        (false, true) if bare => Some(0.6),
         (false, false) if either && asks && text && words.any(&["positive", "negative"]) => Some(0.6),
         _ => None,
     }
@@ -150,18 +137,8 @@ fn tail(whole: &str) -> Option<&str> {
         .find_map(|cue| behind(cue))?;
     let tail = unquoted(tail.trim_end_matches('?'));
     const POINTING: [&str; 12] = [
-        "this",
-        "that",
-        "it",
-        "this text",
-        "that message",
-        "my message",
-        "my last message",
-        "the text",
-        "the last message",
-        "this message",
-        "the following text",
-        "the following",
+        "this", "that", "it", "this text", "that message", "my message", "my last message", "the text",
+        "the last message", "this message", "the following text", "the following",
     ];
     (!POINTING.contains(&tail.to_lowercase().as_str()) && !tail.is_empty()).then_some(tail)
 }
@@ -210,6 +187,18 @@ mod tests {
         {
             assert_eq!(ask(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_long_sentence_is_judged_in_portions() {
+        let long = "good ".repeat(12_000);
+        assert!(portions(&long).all(|portion| portion.len() <= 1000));
+        assert_eq!(portions(&long).collect::<String>(), long);
+        let start = std::time::Instant::now();
+        let output = Sentiment.call(&json!({ "text": long }), &scene()).unwrap();
+        assert_eq!(output.data["sentiment"], "positive");
+        // Some ten milliseconds; judged in one piece it takes minutes.
+        assert!(start.elapsed().as_secs() < 20);
     }
 
     #[test]

@@ -7,12 +7,16 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 
+use super::workspace;
 use super::{Bid, Output, Scene, Tool, argument};
 use crate::protocol::{Error, Role};
-use crate::text::{Reading, Words, count, sentences, shortened, terms};
+use crate::text::{Reading, Words, beginning, count, sentences, shortened, terms};
 
 /// The longest text that is looked at, in bytes: that of the longest message.
 const MAX_TEXT: usize = 256 << 10;
+
+/// The beginning of a message that counts where the conversation is summarized, in bytes.
+const MAX_MESSAGE: usize = 8 << 10;
 
 /// Sentences that are weighed; of a longer text the first ones.
 const MAX_SENTENCES: usize = 2000;
@@ -38,15 +42,17 @@ impl Tool for Summary {
             "type": "object",
             "properties": {
                 "text": { "type": "string", "description": "what to summarize; without it, the conversation" },
+                "path": { "type": "string", "description": "a file of the workspace to summarize instead" },
                 "sentences": { "type": "integer", "minimum": 1, "maximum": MAX_SUMMARY, "description": "how many to keep" }
             }
         })
     }
 
-    fn bid(&self, text: &str, parameters: &Value, _scene: &Scene) -> Option<Bid> {
+    fn bid(&self, text: &str, parameters: &Value, scene: &Scene) -> Option<Bid> {
         let reading = Reading::of(text);
         let score = wanted(&reading.words)?;
         let subject = argument::text(parameters, "text").or(reading.subject).or_else(|| tail(&reading));
+        let file = if subject.is_none() { file(&reading, scene) } else { None };
         let mut arguments = json!({});
         if let Some(wanted) = asked_sentences(&reading.words) {
             arguments["sentences"] = json!(wanted);
@@ -56,14 +62,28 @@ impl Tool for Summary {
                 arguments["text"] = json!(subject);
                 format!("summarize “{}”", shortened(subject, 60))
             }
-            None => "summarize what was said in this conversation".to_owned(),
+            None => match file {
+                Some(path) => {
+                    arguments["path"] = json!(path);
+                    format!("summarize the file {path}")
+                }
+                None => "summarize what was said in this conversation".to_owned(),
+            },
         };
         Some(Bid { score, arguments, intent })
     }
 
     fn call(&self, arguments: &Value, scene: &Scene) -> Result<Output, Error> {
         let wanted = argument::number(arguments, "sentences", 1, MAX_SUMMARY, 0)?;
-        match argument::optional(arguments, "text", "the text to summarize")? {
+        let read;
+        let mut text = argument::optional(arguments, "text", "the text to summarize")?;
+        if let Some(path) = argument::optional(arguments, "path", "a file of the workspace")?.filter(|_| text.is_none())
+        {
+            let spot = workspace::find(&scene.workspace, path)?;
+            read = spot.text().ok_or_else(|| Error::invalid("path", "a text file of at most 2 MiB"))?;
+            text = Some(beginning(&read, MAX_TEXT));
+        }
+        match text {
             Some(text) if text.len() > MAX_TEXT => Err(Error::invalid("text", "at most 256 KiB of text")),
             Some(text) => {
                 let all = sentences(text);
@@ -97,7 +117,8 @@ fn conversation(wanted: u64, scene: &Scene) -> Result<Output, Error> {
                 Role::System => return None,
             };
             let text = message.text();
-            (!text.trim().is_empty()).then(|| (speaker, text.into_owned()))
+            let text = beginning(&text, MAX_MESSAGE);
+            (!text.trim().is_empty()).then(|| (speaker, text.to_owned()))
         })
         .collect();
     let all: Vec<&str> = spoken.iter().flat_map(|(_, text)| sentences(text)).collect();
@@ -151,34 +172,33 @@ fn choose<'a>(all: &[&'a str], wanted: u64, scene: &Scene) -> Result<Vec<&'a str
 
 fn wanted(words: &Words) -> Option<f32> {
     let named = words.any(&[
-        "summar*",
-        "tl dr",
-        "tldr",
-        "gist",
-        "recap*",
-        "condens*",
-        "sum up",
-        "sum it up",
-        "boil down",
-        "boil it down",
+        "summar*", "tl dr", "tldr", "gist", "recap*", "condens*", "sum up", "sum it up", "boil down", "boil it down",
     ]);
-    let points = words.any(&[
-        "main points",
-        "key points",
-        "main idea*",
-        "in a nutshell",
-        "essence",
-        "shorten",
-        "abridge",
-        "digest",
-    ]);
+    let points = words
+        .any(&["main points", "key points", "main idea*", "in a nutshell", "essence", "shorten", "abridge", "digest"]);
+    let talked = words.any(&["talked about", "talk about", "discussed", "discuss"])
+        && words.any(&["what have we", "what did we", "what we"]);
+    // About something in particular it is a question for the memory.
+    let talked = talked && terms(&words.iter().collect::<Vec<_>>().join(" ")).len() <= 2;
     let short = words.any(&["in short", "in brief", "short version", "brief me"]);
     match (named, points, short) {
         (true, ..) => Some(0.92),
+        _ if talked => Some(0.94),
         (_, true, _) => Some(0.8),
         (.., true) => Some(0.65),
         _ => None,
     }
+}
+
+/// The file that the instruction names.
+fn file(reading: &Reading<'_>, scene: &Scene) -> Option<String> {
+    let named = workspace::path_in(reading.whole, &scene.workspace);
+    let word = || {
+        reading.whole.split_whitespace().map(|word| word.trim_matches(['?', ',', '!'])).find(|word| word.contains('.'))
+    };
+    named.or_else(|| word().map(str::to_owned)).filter(|path| {
+        path.starts_with('.') || workspace::find(&scene.workspace, path).is_ok_and(|spot| spot.path.is_file())
+    })
 }
 
 /// A long text behind the instruction, without quotes or a colon.
@@ -231,6 +251,17 @@ mod tests {
         scene.history.push(message(2, Role::Assistant, "The server keeps its journal in sled."));
         let said = Summary.call(&json!({ "sentences": 1 }), &scene).unwrap();
         assert!(said.text.contains("sled") && said.text.contains(": "), "{}", said.text);
+    }
+
+    #[test]
+    fn a_file_of_the_workspace_can_be_summarized() {
+        let scene = scene();
+        let bid = Summary.bid("Please summarize the file src/lib.rs", &Value::Null, &scene).unwrap();
+        assert_eq!(bid.arguments, json!({ "path": "src/lib.rs" }));
+        assert!(Summary.call(&bid.arguments, &scene).unwrap().text.contains("journal"));
+        for bad in ["../../etc/passwd", "/etc/passwd", "src"] {
+            assert!(Summary.call(&json!({ "path": bad }), &scene).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -12,6 +12,9 @@ use crate::protocol::{Code, Error};
 /// The largest file whose content is read, in bytes: larger ones are data, not source.
 pub(super) const MAX_CONTENT: u64 = 2 << 20;
 
+/// Words of a request that are tried as paths at most, since each may cost a look at the disk.
+const MAX_CHUNKS: usize = 64;
+
 /// A place in the workspace.
 #[derive(Debug)]
 pub(super) struct Spot {
@@ -92,11 +95,19 @@ pub(super) fn content(entry: &DirEntry) -> Option<Vec<u8>> {
     (!bytes.iter().take(1024).any(|byte| *byte == 0)).then_some(bytes)
 }
 
+impl Spot {
+    /// The text of the file, if it is one of at most 2 MiB and not binary.
+    pub(super) fn text(&self) -> Option<String> {
+        let entry = WalkBuilder::new(&self.path).max_depth(Some(0)).build().next()?.ok()?;
+        content(&entry).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
 /// The path that a request names: behind `in`, `of`, `below`… or anything that looks like one and exists.
 pub(super) fn path_in(text: &str, workspace: &Path) -> Option<String> {
     const BEFORE: [&str; 11] =
         ["in", "of", "below", "under", "within", "inside", "folder", "directory", "path", "at", "for"];
-    let chunks: Vec<&str> = text.split_whitespace().map(trim_path).collect();
+    let chunks: Vec<&str> = text.split_whitespace().take(MAX_CHUNKS).map(trim_path).collect();
     let named = chunks.iter().enumerate().find(|(at, chunk)| {
         let before = at.checked_sub(1).and_then(|at| chunks.get(at)).map_or("", |before| before);
         let looks = chunk.starts_with("./") || chunk.starts_with('/') || chunk.starts_with("..") || is_path(chunk);

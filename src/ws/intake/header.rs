@@ -99,3 +99,17 @@ fn length(bytes: &[u8], short: u8) -> Option<(u64, usize)> {
 fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at + N)?.try_into().ok()
 }
+
+/// What the mask hid.
+pub(super) fn unmasked(data: &[u8], key: [u8; 4]) -> BytesMut {
+    let mut plain = BytesMut::with_capacity(data.len());
+    let mut blocks = data.chunks_exact(4);
+    for block in &mut blocks {
+        let word = block.iter().zip(key).fold(0u32, |word, (byte, key)| word << 8 | u32::from(byte ^ key));
+        plain.put_u32(word);
+    }
+    for (byte, key) in blocks.remainder().iter().zip(key) {
+        plain.put_u8(byte ^ key);
+    }
+    plain
+}

@@ -5,7 +5,6 @@ use std::task::Waker;
 
 use proptest::prelude::*;
 
-use super::super::gate::Queue;
 use super::*;
 
 /// Gives out prepared chunks, then waits for ever.
@@ -46,8 +45,8 @@ impl Outcome {
 }
 
 fn run(chunks: impl IntoIterator<Item = Bytes>, limit: usize, deflate: bool) -> Outcome {
-    let (line, gate) = (Line::new(), Gate::new(Queue::default()));
-    let mut intake = Intake::new(Chunks(chunks.into_iter().collect()), line.clone(), gate, limit, deflate);
+    let line = Line::new();
+    let mut intake = Intake::new(Chunks(chunks.into_iter().collect()), line.clone(), limit, deflate);
     let mut passed = BytesMut::new();
     let mut cx = Context::from_waker(Waker::noop());
     loop {
@@ -192,7 +191,7 @@ proptest! {
         }
         let outcome = run(chunks, 1 << 20, compress);
         prop_assert_eq!(outcome.fault, None);
-        prop_assert!(outcome.frames.iter().all(|(_, _, payload)| compress || payload.len() <= 20_000 + 16_384));
+        prop_assert!(outcome.frames.iter().all(|(_, _, payload)| payload.len() <= PIECE));
         prop_assert_eq!(outcome.messages(), sent);
     }
 }

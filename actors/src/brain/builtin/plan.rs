@@ -21,6 +21,7 @@ const CLEAR: f32 = 0.6;
 const OWN_ADVANTAGE: f32 = 0.15;
 
 /// A tool to be used.
+#[derive(Clone)]
 pub(super) struct Planned {
     pub(super) tool: Arc<dyn Tool>,
     pub(super) bid: Bid,
@@ -28,8 +29,8 @@ pub(super) struct Planned {
 
 /// What is going to happen.
 pub(super) enum Plan {
-    /// These tools, in order; so many more would not fit.
-    Use { steps: Vec<Planned>, left_out: usize },
+    /// These own tools, in order; `others` are asked for as well but belong to colleagues, `left_out` would not fit.
+    Use { steps: Vec<Planned>, others: Vec<Planned>, left_out: usize },
     /// The tool for it belongs to others.
     Elsewhere { tool: Arc<dyn Tool>, intent: String },
     /// No tool: just words.
@@ -45,27 +46,36 @@ pub(super) fn make(
     scene: &Scene,
 ) -> Plan {
     if let Some(planned) = called_by_name(text, parameters, own, scene) {
-        return Plan::Use { steps: vec![planned], left_out: 0 };
+        return Plan::Use { steps: vec![planned], others: Vec::new(), left_out: 0 };
     }
     let talk = Talk::about(text);
     if talk == Talk::Thanks {
         return Plan::Talk;
     }
-    let best = best(text, parameters, all, scene);
-    let strongest = best.as_ref().map_or(0.0, |planned| planned.bid.score);
-    if talk != Talk::Unknown && strongest < CLEAR {
+    let bids = bids(text, parameters, all, scene);
+    let owned = |planned: &&Planned| own.iter().any(|tool| tool.name() == planned.tool.name());
+    let best = strongest(bids.iter());
+    let mine = strongest(bids.iter().filter(owned));
+    let score = best.map_or(0.0, |planned| planned.bid.score);
+    if talk != Talk::Unknown && score < CLEAR {
         return Plan::Talk;
     }
-    let remembers = best.as_ref().is_some_and(|planned| planned.tool.name() == "remember");
-    let several = several(text, parameters, own, scene, remembers);
+    let remembers = best.is_some_and(|planned| planned.tool.name() == "remember");
+    let several = several(text, parameters, all, scene, remembers);
     if several.len() > 1 {
-        let left_out = several.len().saturating_sub(MAX_STEPS);
-        return Plan::Use { steps: several.into_iter().take(MAX_STEPS).collect(), left_out };
+        let (mut steps, others): (Vec<_>, Vec<_>) = several.into_iter().partition(|planned| owned(&planned));
+        let left_out = steps.len().saturating_sub(MAX_STEPS);
+        steps.truncate(MAX_STEPS);
+        if !steps.is_empty() {
+            return Plan::Use { steps, others, left_out };
+        }
     }
-    let Some(best) = best else { return Plan::Talk };
-    match self::best(text, parameters, own, scene) {
-        Some(mine) if mine.bid.score + OWN_ADVANTAGE >= strongest => Plan::Use { steps: vec![mine], left_out: 0 },
-        _ => Plan::Elsewhere { intent: best.bid.intent, tool: best.tool },
+    match (mine, best) {
+        (Some(mine), _) if mine.bid.score + OWN_ADVANTAGE >= score => {
+            Plan::Use { steps: vec![mine.clone()], others: Vec::new(), left_out: 0 }
+        }
+        (_, Some(best)) => Plan::Elsewhere { intent: best.bid.intent.clone(), tool: Arc::clone(&best.tool) },
+        (_, None) => Plan::Talk,
     }
 }
 
@@ -85,14 +95,22 @@ fn called_by_name(text: &str, parameters: &Value, own: &[Arc<dyn Tool>], scene: 
     Some(overlaid(Planned { tool: Arc::clone(tool), bid }, parameters))
 }
 
-/// The best bid, if any is good enough; of equals the first.
-fn best(text: &str, parameters: &Value, tools: &[Arc<dyn Tool>], scene: &Scene) -> Option<Planned> {
+/// The bids that are good enough, in the order of the tools.
+fn bids(text: &str, parameters: &Value, tools: &[Arc<dyn Tool>], scene: &Scene) -> Vec<Planned> {
     let bids = tools.iter().filter_map(|tool| {
         let bid = tool.bid(text, parameters, scene).filter(|bid| bid.score >= LEAST)?;
-        Some(Planned { tool: Arc::clone(tool), bid })
+        Some(overlaid(Planned { tool: Arc::clone(tool), bid }, parameters))
     });
-    let best = bids.reduce(|best, next| if next.bid.score > best.bid.score { next } else { best })?;
-    Some(overlaid(best, parameters))
+    bids.collect()
+}
+
+/// The best of some bids; of equals the first.
+fn strongest<'a>(bids: impl Iterator<Item = &'a Planned>) -> Option<&'a Planned> {
+    bids.reduce(|best, next| if next.bid.score > best.bid.score { next } else { best })
+}
+
+fn best(text: &str, parameters: &Value, tools: &[Arc<dyn Tool>], scene: &Scene) -> Option<Planned> {
+    strongest(bids(text, parameters, tools, scene).iter()).cloned()
 }
 
 /// What the client spelled out goes before what was found in the text.
@@ -108,7 +126,7 @@ fn overlaid(mut planned: Planned, parameters: &Value) -> Planned {
 }
 
 /// One step for each clause that asks for something of its own; a clause that does not belongs to the one before.
-fn several(text: &str, parameters: &Value, own: &[Arc<dyn Tool>], scene: &Scene, remembers: bool) -> Vec<Planned> {
+fn several(text: &str, parameters: &Value, tools: &[Arc<dyn Tool>], scene: &Scene, remembers: bool) -> Vec<Planned> {
     let clauses = clauses(text, remembers);
     if clauses.len() < 2 {
         return Vec::new();
@@ -117,7 +135,7 @@ fn several(text: &str, parameters: &Value, own: &[Arc<dyn Tool>], scene: &Scene,
     let mut at = 0;
     for clause in clauses {
         let end = at + clause.len();
-        let clear = best(bare(clause), parameters, own, scene).is_some_and(|planned| planned.bid.score >= CLEAR);
+        let clear = best(bare(clause), parameters, tools, scene).is_some_and(|planned| planned.bid.score >= CLEAR);
         match parts.last_mut() {
             Some((_, last)) if !clear => *last = end,
             _ if clear => parts.push((at, end)),
@@ -127,7 +145,7 @@ fn several(text: &str, parameters: &Value, own: &[Arc<dyn Tool>], scene: &Scene,
     }
     let mut steps: Vec<Planned> = Vec::new();
     for (start, end) in parts {
-        let Some(planned) = text.get(start..end).and_then(|part| best(bare(part), parameters, own, scene)) else {
+        let Some(planned) = text.get(start..end).and_then(|part| best(bare(part), parameters, tools, scene)) else {
             continue;
         };
         let known =

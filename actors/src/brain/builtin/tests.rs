@@ -56,6 +56,7 @@ impl Agent {
             agent: persona.name.clone(),
             agent_id: AgentId::of(&tenant, &persona.name),
             conversation: ConversationId::trusted("c"),
+            asked_at: 1,
             asked_by: MessageId::random(),
             request_id: None,
             turn: Turn::ONLY,
@@ -92,7 +93,15 @@ impl Agent {
     fn tool_for(&mut self, content: &str) -> Vec<String> {
         let (_, heard) = self.ask(content);
         let steps = heard.steps.into_inner().unwrap();
-        steps.into_iter().filter_map(|step| step.call).map(|call| call.tool).collect()
+        let calls: Vec<ToolCall> = steps.into_iter().filter_map(|step| step.call).collect();
+        for call in &calls {
+            let tool = all().into_iter().find(|tool| tool.name() == call.tool).unwrap();
+            let (schema, arguments) = (tool.parameters(), serde_json::from_str::<Value>(&call.arguments).unwrap());
+            for name in arguments.as_object().unwrap().keys() {
+                assert!(schema["properties"][name].is_object(), "{} has no parameter {name}", call.tool);
+            }
+        }
+        calls.into_iter().map(|call| call.tool).collect()
     }
 
     fn says(&mut self, content: &str) -> String {
@@ -370,6 +379,25 @@ fn a_colleague_is_named_who_can() {
     assert!(said.contains("@nyx"), "{said}");
     let said = Agent::new("nyx").says("extract the keywords of 'the compiler checks ownership'");
     assert!(said.contains("@aria"), "{said}");
+    let said = Agent::new("aria").says("compute 3*4 and analyze the project structure");
+    assert!(said.starts_with("3 * 4 = 12") && said.contains("@nyx"), "{said}");
+    let refused = Agent::new("aria").of_kind(RunKind::Command).ask("analyze project structure").0.unwrap_err();
+    assert!(refused.code == Code::AgentFailed && refused.message.contains("nyx"), "{refused}");
+}
+
+/// `cargo test -p callboard-actors -- --ignored --nocapture what_a_request_costs`
+#[test]
+#[ignore = "a measurement"]
+fn what_a_request_costs() {
+    for text in ["Hello, agent!", "what is 12 * (3 + 4)?", "sentiment of 'I love this'", "tell me about black holes"] {
+        let mut nyx = Agent::new("nyx");
+        nyx.says(text);
+        let start = Instant::now();
+        for _ in 0..1000 {
+            nyx.says(text);
+        }
+        println!("{:?} {text}", start.elapsed() / 1000);
+    }
 }
 
 #[test]
@@ -389,6 +417,33 @@ fn agents_in_turn_do_not_parrot() {
     assert_eq!(aria.says("what is 2+2?"), "I come to the same as nyx: 2 + 2 = 4");
     assert!(aria.says("Hello").contains("aria"));
     assert!(aria.says("brew coffee").contains("nothing to add"));
+}
+
+#[test]
+fn hostile_texts_cost_little_and_break_nothing() {
+    let start = Instant::now();
+    for piece in ["\"a „b ", "1+", "in x ", "a. what is ", "sentiment of "] {
+        let mut nyx = Agent::new("nyx");
+        nyx.brief.history = (0..10).map(|seq| message(seq, Role::User, &piece.repeat(4096))).collect();
+        let (answer, _) = nyx.ask(&format!("what did I say about {}", piece.repeat((64 << 10) / piece.len())));
+        assert!(!answer.unwrap().text.is_empty(), "{piece}");
+    }
+    // A few seconds on a busy machine; anything quadratic in 64 KiB takes far longer.
+    assert!(start.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
+fn the_echo_brain_says_what_it_was_told() {
+    let mut agent = Agent::new("nyx");
+    agent.brief.content = "word ".repeat(100);
+    agent.brief.stream = true;
+    let heard = Heard::default();
+    let thought = crate::brain::echo::Echo.think(&agent.brief, &heard);
+    let answer = futures_util::FutureExt::now_or_never(thought).unwrap().unwrap();
+    assert_eq!(answer.text, agent.brief.content);
+    assert_eq!(heard.pieces.into_inner().unwrap(), agent.brief.content);
+    let kinds: Vec<StepKind> = heard.steps.into_inner().unwrap().iter().map(|step| step.kind).collect();
+    assert_eq!(kinds, [StepKind::Answer]);
 }
 
 #[test]

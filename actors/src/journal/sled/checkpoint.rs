@@ -86,7 +86,15 @@ fn put_indexes(batch: &mut Batch, store: &Store, state: &State) -> Result<(), Fa
         }
     }
     for (stream, tail) in state.tails() {
-        for (first, value) in index::joined(store, stream, tail)?.encode().map_err(unwritable)? {
+        let piece = match index::joined(store, stream, tail) {
+            // Its older records cannot be reached any more; that is no reason to stop writing for everybody else.
+            Err(Fault::Damaged(what)) => {
+                log::error!("{what} is damaged");
+                tail.clone()
+            }
+            joined => joined?,
+        };
+        for (first, value) in piece.encode().map_err(unwritable)? {
             batch.insert(key::index(stream, first), seal(&value));
         }
     }

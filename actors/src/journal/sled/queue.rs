@@ -65,7 +65,7 @@ impl Queue {
         Self { inner: Mutex::default(), changed: Condvar::new(), most_entries, most_bytes }
     }
 
-    /// Adds a batch. What cannot even be refused in turn comes back with its error: it was not numbered.
+    /// Adds a batch; one longer than the whole queue is never taken. What cannot even be refused in turn comes back with its error: it was not numbered.
     pub fn push(&self, batch: Batch, done: Done) -> Result<(), Box<(Batch, Done, Error)>> {
         let (entries, bytes) = weight(&batch);
         let mut inner = self.lock();
@@ -73,9 +73,7 @@ impl Queue {
             drop(inner);
             return Err(Box::new((batch, done, Error::new(Code::Unavailable, "The store is closed"))));
         }
-        // An empty queue takes whatever comes, so that no batch is too long for ever.
-        let full = inner.entries + entries > self.most_entries || inner.bytes + bytes > self.most_bytes;
-        let refused = full && inner.entries > 0;
+        let refused = inner.entries + entries > self.most_entries || inner.bytes + bytes > self.most_bytes;
         if refused && inner.refusals >= REFUSALS {
             drop(inner);
             return Err(Box::new((batch, done, full_queue())));
@@ -90,8 +88,12 @@ impl Queue {
         let number = inner.number;
         let batch = if refused { without_bytes(batch) } else { batch };
         inner.jobs.push_back(Job { number, batch, refused, done });
+        // The writer waits for nothing but an empty queue to end; waking it is a call of the system.
+        let was_empty = inner.jobs.len() == 1;
         drop(inner);
-        self.changed.notify_one();
+        if was_empty {
+            self.changed.notify_one();
+        }
         Ok(())
     }
 

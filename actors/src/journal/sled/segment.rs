@@ -100,7 +100,8 @@ impl Builder {
         Self { next, sealed: Vec::new(), ends: Vec::new(), bodies: Vec::with_capacity(SEGMENT) }
     }
 
-    /// Adds an entry; answers where it will be. Fails for an entry longer than 65,535 segments.
+    /// Adds an entry; answers where it will be. Fails for an entry longer than 65,535 segments, of which
+    /// the queue takes none.
     pub fn push(&mut self, head: &Head, bytes: &[u8]) -> Result<Slot, postcard::Error> {
         let mut body = postcard::to_allocvec(head)?;
         body.extend_from_slice(bytes);

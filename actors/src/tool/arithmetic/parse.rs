@@ -6,6 +6,10 @@
 use super::value::Value;
 use crate::protocol::{Code, Error};
 
+/// The longest expression, in bytes: more than fits on ten lines. It also bounds the depth of the tree, which a long
+/// sum makes as deep as it is long.
+pub(super) const MAX_EXPRESSION: usize = 1000;
+
 /// How deep brackets and signs may be nested: far beyond what people write, far below what a thread's stack holds.
 const MAX_DEPTH: usize = 100;
 
@@ -61,6 +65,9 @@ fn binary(op: char, left: &Value, right: &Tree) -> Result<Value, Error> {
 
 /// Parses all of an expression.
 pub(super) fn parse(text: &str) -> Result<Tree, Error> {
+    if text.len() > MAX_EXPRESSION {
+        return Err(Error::new(Code::InvalidMessage, "The expression is longer than 1000 characters"));
+    }
     let mut parser = Parser { tokens: lex(text)?, at: 0, depth: 0 };
     let tree = parser.expression(0)?;
     match parser.peek() {

@@ -1,5 +1,6 @@
 //! Finds the expression in what somebody says: digits and signs, and the words that stand for them.
 
+use super::number::number_words;
 use super::parse;
 use crate::text::Words;
 
@@ -13,25 +14,33 @@ pub(super) struct Found {
 }
 
 /// Words that ask for a computation.
-const CUES: [&str; 22] = [
+const CUES: [&str; 28] = [
     "calc*", "comput*", "evaluat*", "what is", "what's", "whats", "how much", "solve", "sum", "add", "plus",
     "multipl*", "product", "divid*", "subtract", "minus", "times", "work out", "result", "equal*", "math*", "percent*",
+    "increase", "average", "mean", "decrease", "raise", "reduce",
 ];
+
+/// Words that ask for nothing but a computation.
+const COMMANDS: [&str; 10] =
+    ["calc*", "comput*", "evaluat*", "solve", "minus", "divid*", "subtract*", "work out", "over", "how much is"];
 
 /// Words that may stand around an expression without making it something else.
 #[rustfmt::skip]
-const FILLERS: [&str; 47] = [
+const FILLERS: [&str; 52] = [
     "what", "what's", "whats", "is", "the", "result", "of", "please", "can", "could", "you", "me", "tell", "calculate",
     "compute", "evaluate", "how", "much", "solve", "work", "out", "equals", "equal", "to", "and", "find", "value", "for",
     "do", "does", "give", "add", "sum", "multiply", "divide", "subtract", "by", "from", "product", "difference", "between",
-    "expression", "following", "i", "need", "answer", "quickly",
+    "expression", "following", "i", "need", "answer", "quickly", "average", "increase", "decrease", "raise", "reduce",
 ];
 
-/// The longest text that is searched, in words; sums are not found in essays.
-const MAX_WORDS: usize = 200;
+/// The longest text that is searched, in bytes; sums are not found in essays.
+const MAX_TEXT: usize = 2000;
 
 /// The expression in `text`, if it has one that is meant to be computed; `head` is an instruction before it.
 pub(super) fn find(head: &str, text: &str) -> Option<Found> {
+    if text.len() > MAX_TEXT {
+        return None;
+    }
     let pieces = pieces(text);
     let spelled = operation(&pieces).or_else(|| longest(&pieces))?;
     let cued = Words::of(head).any(&CUES) || Words::of(text).any(&CUES) || text.trim_end().ends_with('=');
@@ -39,6 +48,9 @@ pub(super) fn find(head: &str, text: &str) -> Option<Found> {
         Piece::Math(_) => true,
         Piece::Word(word) => FILLERS.contains(&word.as_str()),
     });
+    // `2-3` and `1/2` in the middle of a sentence are a range, a date or a score rather than a sum.
+    let bare = !text.contains(" of ") && spelled.chars().all(|c| c.is_ascii_digit() || "-/. ,".contains(c));
+    let cued = cued && (!bare || alone || Words::of(&format!("{head} {text}")).any(&COMMANDS));
     let clear = spelled.contains(['*', '^', '(', '!', '+', 'm', 'q']) || text.contains(" - ") || text.contains(" / ");
     let score = match (alone, cued, clear) {
         (true, true, _) | (true, _, true) => 0.95,
@@ -86,7 +98,7 @@ fn pieces(text: &str) -> Vec<Piece> {
     let text = text.to_lowercase().replace(['×', '·', '⋅'], "*").replace('÷', "/").replace(['−', '–'], "-");
     let text = text.replace('²', "^2").replace('³', "^3").replace('√', " sqrt ");
     let mut words = Vec::new();
-    for chunk in text.split_whitespace().take(MAX_WORDS) {
+    for chunk in text.split_whitespace() {
         split_chunk(chunk, &mut words);
     }
     phrases(&number_words(&words))
@@ -148,75 +160,6 @@ fn looks_like_a_date(core: &str) -> bool {
         let three = three && (sign != '/' || parts.iter().any(|part| part.len() == 4));
         numbers && (three || (sign == ':' && parts.len() == 2) || (sign == '.' && parts.len() > 2))
     })
-}
-
-/// Joins number words into digits: `one hundred and five` is 105.
-fn number_words(words: &[String]) -> Vec<String> {
-    let mut joined = Vec::new();
-    let mut at = 0;
-    while let Some(word) = words.get(at) {
-        match number_at(words, at) {
-            Some((number, taken)) => {
-                joined.push(number.to_string());
-                at += taken;
-            }
-            None => {
-                joined.push(word.clone());
-                at += 1;
-            }
-        }
-    }
-    joined
-}
-
-fn number_at(words: &[String], start: usize) -> Option<(u64, usize)> {
-    let (mut total, mut group, mut at) = (0_u64, 0_u64, start);
-    let mut last = u64::MAX;
-    while let Some(word) = words.get(at) {
-        match (small(word), scale(word)) {
-            (Some(number), _) if number < last && (last == u64::MAX || last >= 20) => {
-                group += number;
-                last = number;
-            }
-            (_, Some(100)) if at > start => {
-                group = group.checked_mul(100)?;
-                last = 100;
-            }
-            (_, Some(scale)) if at > start => {
-                total = total.checked_add(group.checked_mul(scale)?)?;
-                group = 0;
-                last = scale;
-            }
-            _ if word == "and"
-                && last >= 100
-                && at > start
-                && words.get(at + 1).is_some_and(|w| small(w).is_some()) => {}
-            _ => break,
-        }
-        at += 1;
-    }
-    (at > start).then_some((total + group, at - start))
-}
-
-#[rustfmt::skip]
-fn small(word: &str) -> Option<u64> {
-    const ONES: [&str; 20] = [
-        "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-        "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
-    ];
-    const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
-    let ones = ONES.iter().zip(0..).find(|(name, _)| **name == word).map(|(_, number)| number);
-    ones.or_else(|| TENS.iter().zip(2..).find(|(name, _)| **name == word).map(|(_, number)| 10 * number))
-}
-
-fn scale(word: &str) -> Option<u64> {
-    match word {
-        "hundred" => Some(100),
-        "thousand" => Some(1_000),
-        "million" => Some(1_000_000),
-        "billion" => Some(1_000_000_000),
-        _ => None,
-    }
 }
 
 /// Phrases that stand for signs; longer ones before those that they begin with.
@@ -294,9 +237,12 @@ fn operation(pieces: &[Piece]) -> Option<String> {
         let Piece::Word(word) = piece else { return None };
         Some(match word.as_str() {
             "add" | "sum" => (at, "+", &["and", ",", "to", "with"][..]),
+            "average" | "mean" => (at, "mean", &["and", ","][..]),
             "multiply" | "product" => (at, "*", &["and", ",", "by", "with"][..]),
             "divide" => (at, "/", &["by"][..]),
             "subtract" => (at, "from", &["from"][..]),
+            "increase" | "raise" => (at, "+", &["by"][..]),
+            "decrease" | "reduce" | "lower" => (at, "-", &["by"][..]),
             "difference" => (at, "-", &["and"][..]),
             _ => return None,
         })
@@ -312,13 +258,16 @@ fn operation(pieces: &[Piece]) -> Option<String> {
         }
     }
     operands.retain(|operand| !operand.is_empty());
+    let mean = sign == "mean";
+    let sign = if mean { "+" } else { sign };
     let mut spelled: Vec<String> = operands.iter().map(|operand| join(operand)).collect();
     if sign == "from" {
         spelled.reverse();
     }
     let sign = if sign == "from" { "-" } else { sign };
     let complete = spelled.len() >= 2 && spelled.iter().all(|operand| parse::parse(operand).is_ok());
-    complete.then(|| spelled.join(&format!(" {sign} ")))
+    let joined = spelled.join(&format!(" {sign} "));
+    complete.then(|| if mean { format!("({joined}) / {}", spelled.len()) } else { joined })
 }
 
 /// The longest run of pieces that is an expression and has something to compute.
@@ -340,8 +289,8 @@ fn longest(pieces: &[Piece]) -> Option<String> {
 fn trim<'a>(math: &'a [&'a str]) -> &'a [&'a str] {
     let begins = |sign: &&str| is_number(sign) || matches!(*sign, "(" | "-" | "+" | "sqrt");
     let ends = |sign: &&str| is_number(sign) || matches!(*sign, ")" | "!" | "%");
-    let start = math.iter().position(|sign| begins(sign)).unwrap_or(math.len());
-    let end = math.iter().rposition(|sign| ends(sign)).map_or(start, |at| at + 1);
+    let start = math.iter().position(begins).unwrap_or(math.len());
+    let end = math.iter().rposition(ends).map_or(start, |at| at + 1);
     math.get(start..end.max(start)).unwrap_or_default()
 }
 

@@ -1,0 +1,15 @@
+//! What brains are made with, besides what the agent's file says.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::memory::Memory;
+
+/// What the house gives to every brain.
+#[derive(Clone, Debug)]
+pub struct Materials {
+    /// The folder that tools may read.
+    pub workspace: PathBuf,
+    /// What the tenants' agents remember.
+    pub memory: Arc<Memory>,
+}

@@ -5,6 +5,7 @@
 //! every event how it is put on the wire, or that it is not: no wildcard arms there.
 
 pub mod agents;
+pub mod channels;
 pub mod fields;
 pub mod frames;
 pub mod steps;
@@ -102,11 +103,6 @@ pub trait Dialect: Send + Sync {
     /// subscribers of each.
     fn slot(&self) -> usize;
 
-    /// What a session of this dialect asks by itself as it begins.
-    fn opening(&self) -> Option<Call> {
-        None
-    }
-
     /// What a text frame comes to. An error costs nobody but its sender a thing; with it the id that the frame had, if
     /// it was readable.
     fn decode(&self, text: &str, bounds: &Bounds) -> Result<Inbound, (Option<String>, Error)>;
@@ -160,6 +156,8 @@ fn command_label(command: &Command) -> &'static str {
         Command::Direct { .. } => "direct",
         Command::Attach { .. } | Command::Detach { .. } | Command::Replay { .. } => "attach",
         Command::Describe { .. } | Command::Remove { .. } => "channel",
+        Command::Attend => "heartbeat",
+        Command::Report { .. } => "step",
         Command::Cancel { .. } => "cancel",
     }
 }

@@ -7,11 +7,11 @@ mod decode;
 mod encode;
 pub mod history;
 
-use callboard_actors::protocol::{Command, ConversationId, Error, Event, Interest, Timestamp};
+use callboard_actors::protocol::{Command, ConversationId, Error, Event, Timestamp};
 
 use super::fields::Fields;
 use super::frames::Frames;
-use super::{Audience, Bounds, Call, Dialect, Inbound};
+use super::{Audience, Bounds, Dialect, Inbound};
 
 /// The dialect of `/chat/{chat_id}`.
 #[derive(Debug)]
@@ -24,6 +24,11 @@ impl Steps {
     pub fn new(chat: ConversationId) -> Self {
         Self { chat }
     }
+
+    /// What a session asks for itself when it begins.
+    pub fn opening(&self) -> Vec<Command> {
+        vec![Command::Watch { conversation: self.chat.clone() }]
+    }
 }
 
 impl Dialect for Steps {
@@ -33,11 +38,6 @@ impl Dialect for Steps {
 
     fn slot(&self) -> usize {
         1
-    }
-
-    fn opening(&self) -> Option<Call> {
-        let command = Command::Watch { conversation: self.chat.clone() };
-        Some(Call { id: None, command, interest: Interest::STEPS.and(Interest::ENDS) })
     }
 
     fn decode(&self, text: &str, bounds: &Bounds) -> Result<Inbound, (Option<String>, Error)> {

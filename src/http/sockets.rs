@@ -13,6 +13,8 @@ use super::error::HttpError;
 use crate::auth::Need;
 use crate::dialect::Dialect;
 use crate::dialect::agents::Agents;
+use crate::dialect::steps::Steps;
+use crate::dialect::threads::Threads;
 use crate::ws::session::{Session, Setup};
 use crate::ws::{Refusal, upgrade};
 
@@ -30,6 +32,26 @@ pub struct Endpoint {
 pub async fn agents(req: HttpRequest, payload: web::Payload, app: web::Data<App>) -> Result<HttpResponse, HttpError> {
     let principal = judge(&req, &app, Need::Open)?;
     let dialect = Box::new(Agents::new(ConversationId::random()));
+    begin(&req, payload, &app, principal, Endpoint { dialect, opening: Vec::new(), channels: false })
+}
+
+/// Document 001: `/chat/{chat_id}`.
+pub async fn steps(
+    req: HttpRequest,
+    payload: web::Payload,
+    app: web::Data<App>,
+    chat: web::Path<String>,
+) -> Result<HttpResponse, HttpError> {
+    let principal = judge(&req, &app, Need::Open)?;
+    let steps = Steps::new(ConversationId::parse("chat_id", &chat)?);
+    let opening = steps.opening();
+    begin(&req, payload, &app, principal, Endpoint { dialect: Box::new(steps), opening, channels: false })
+}
+
+/// Document 004: `/chat/ws`.
+pub async fn threads(req: HttpRequest, payload: web::Payload, app: web::Data<App>) -> Result<HttpResponse, HttpError> {
+    let principal = judge(&req, &app, Need::Always)?;
+    let dialect = Box::new(Threads::new());
     begin(&req, payload, &app, principal, Endpoint { dialect, opening: Vec::new(), channels: false })
 }
 

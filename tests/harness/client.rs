@@ -106,9 +106,8 @@ impl Client {
                     return Some(Heard::Json(value));
                 }
                 Some(Ok(Message::Close(frame))) => {
-                    let (code, reason) = frame.map_or((1005, String::new()), |frame| {
-                        (frame.code.into(), frame.reason.to_string())
-                    });
+                    let (code, reason) =
+                        frame.map_or((1005, String::new()), |frame| (frame.code.into(), frame.reason.to_string()));
                     return Some(Heard::Closed(code, reason));
                 }
                 Some(Ok(Message::Binary(_))) => panic!("a binary frame came"),

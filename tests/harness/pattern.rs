@@ -202,7 +202,10 @@ mod tests {
             assert!(matches(&not, &frame, &mut kept).is_err(), "{not}");
         }
         assert!(matches_exactly(&json!({ "a": 1 }), &json!({ "a": 1, "b": 2 }), &mut kept).is_err());
-        assert_eq!(filled(&json!(["$kind", "a-$kind.", "$$5", "<$n:id>"]), &kept).unwrap(), json!(["x", "a-x.", "$5", "<$n:id>"]));
+        assert_eq!(
+            filled(&json!(["$kind", "a-$kind.", "$$5", "<$n:id>"]), &kept).unwrap(),
+            json!(["x", "a-x.", "$5", "<$n:id>"])
+        );
         assert!(filled(&json!("$unknown"), &kept).is_err());
     }
 }

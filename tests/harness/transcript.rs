@@ -194,7 +194,11 @@ fn directive(line: &str) -> Result<Line, String> {
         "<ignore" => Line::Ignore { socket, pattern: json(rest)? },
         "<closed" => {
             let (code, reason) = rest.split_once(' ').map_or((rest, ""), |pair| pair);
-            Line::Closed { socket, code: code.parse().map_err(|_| "a close code is missing")?, reason: reason.to_owned() }
+            Line::Closed {
+                socket,
+                code: code.parse().map_err(|_| "a close code is missing")?,
+                reason: reason.to_owned(),
+            }
         }
         "connect" if rest.starts_with('/') => Line::Connect { socket, path: rest.to_owned() },
         "close" if rest.is_empty() => Line::Close { socket },

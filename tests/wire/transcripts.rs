@@ -13,8 +13,7 @@ const SIDE_BY_SIDE: usize = 6;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_said_is_what_the_transcripts_say() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
-    let mut paths: Vec<PathBuf> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     if let Some(part) = std::env::var("TRANSCRIPT").ok().filter(|part| !part.is_empty()) {
         paths.retain(|path| path.file_name().unwrap().to_string_lossy().contains(&part));

@@ -49,7 +49,7 @@ impl Conversation {
     /// them it does not exist, and what does not exist may be watched.
     pub(super) fn watch(&mut self, request: &Request) {
         if self.usable(&request.principal).is_ok() {
-            self.members.join(request);
+            self.members.join(request, Interest::STEPS.and(Interest::ENDS));
         }
         request.reply(Event::Noted);
     }
@@ -100,7 +100,7 @@ impl Conversation {
                 let last = messages.last().map_or(after, |message| message.seq);
                 let complete = last >= head;
                 if complete {
-                    conversation.members.join(&request);
+                    conversation.members.join(&request, request.interest);
                 }
                 request.reply(Event::History {
                     conversation: conversation.id.clone(),
@@ -222,7 +222,7 @@ impl Conversation {
 
     fn joined(&mut self, request: &Request) {
         let Some(state) = &self.log.state else { return };
-        self.members.join(request);
+        self.members.join(request, request.interest);
         let agents = if state.agents.is_empty() { vec![state.lead.clone()] } else { state.agents.clone() };
         request.reply(Event::Joined {
             conversation: self.id.clone(),

@@ -21,9 +21,9 @@ struct Member {
 
 impl Members {
     /// Adds the session that asks, or changes what it wants to hear of.
-    pub fn join(&mut self, request: &Request) {
+    pub fn join(&mut self, request: &Request, interest: Interest) {
         self.leave(request.outbox.session);
-        let (outbox, principal, interest) = (request.outbox.clone(), request.principal.clone(), request.interest);
+        let (outbox, principal) = (request.outbox.clone(), request.principal.clone());
         self.list.push(Member { outbox, principal, interest });
     }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::id::{AgentName, ChannelId, ConversationId, MessageId, SubscriptionId, Token};
-use super::run::{Priority, RunKind};
+use super::run::{Priority, RunKind, Step};
 
 /// One request, already checked for shape; whether its names exist is for the runtime to find out.
 ///
@@ -21,7 +21,8 @@ pub enum Command {
         /// `None`: `All` if several agents join, else unchanged.
         mode: Option<Mode>,
     },
-    /// Become a member of a conversation without bringing it into being: told of whatever happens there once it is.
+    /// Become a member of a conversation without bringing it into being, and be told of its runs: their steps, their
+    /// ends.
     Watch {
         /// It need not exist. Where it exists and is another's, nothing happens and nothing is revealed.
         conversation: ConversationId,
@@ -132,6 +133,16 @@ pub enum Command {
         channel: Option<ChannelId>,
         /// Publications after this `seq`.
         after: u64,
+    },
+    /// Be present as the principal's agent, and with the scope `agent:serve` take work for it. Said again it changes
+    /// nothing: a heartbeat.
+    Attend,
+    /// Report a step of a run that was given to the principal's agent.
+    Report {
+        /// The message that asked.
+        of: MessageId,
+        /// What was done.
+        step: Step,
     },
     /// End a run, or all runs of a request, before their time.
     Cancel {

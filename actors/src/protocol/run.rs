@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::error::Code;
 use super::id::{AgentId, AgentName, ConversationId, MessageId, RunId};
 use super::time::Timestamp;
 
@@ -47,6 +48,15 @@ pub enum RunStatus {
 }
 
 impl RunStatus {
+    /// How a run ends that has this error instead of an answer.
+    pub fn of(code: Code) -> Self {
+        match code {
+            Code::Cancelled => Self::Cancelled,
+            Code::Timeout => Self::Timeout,
+            _ => Self::Failed,
+        }
+    }
+
     /// The status as it stands on the wire.
     pub fn as_str(self) -> &'static str {
         match self {

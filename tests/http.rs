@@ -76,6 +76,20 @@ fn token(server: &Server, tenant: &str, agent: &str, more: &[&str]) -> String {
     server.tool(&[&["token", "--tenant", tenant, "--agent", agent][..], more].concat())
 }
 
+/// The head of a request whose body does not say how long it is.
+const CHUNKED: &str =
+    "POST /agent/run HTTP/1.1\r\nHost: test\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+/// What the server says to these bytes until it closes the connection.
+fn exchange(server: &Server, bytes: &str) -> String {
+    let mut socket = TcpStream::connect(server.address()).unwrap();
+    socket.set_read_timeout(Some(harness::PATIENCE)).unwrap();
+    socket.write_all(bytes.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).expect("the server keeps waiting");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
 /// Asks an agent in a conversation and waits for the answer.
 async fn chat(client: &mut Client, conversation: &str, message: &str) -> Value {
     let data = json!({ "message": message, "conversationId": conversation });
@@ -185,7 +199,9 @@ async fn channels_and_their_publications_come_in_pages() {
     });
     let page = get(&server, "/channels?limit=1").await;
     page.expect(200, json!({ "channels": [channel], "next_after": "news" }));
-    get(&server, "/channels?after=news").await.expect(200, json!({ "channels": [{ "id": "other" }], "next_after": null }));
+    get(&server, "/channels?after=news")
+        .await
+        .expect(200, json!({ "channels": [{ "id": "other" }], "next_after": null }));
     get(&server, "/channels/news").await.expect(200, channel);
     get(&server, "/channels/none").await.refuse(404, "CHANNEL_NOT_FOUND", "");
 
@@ -364,6 +380,12 @@ async fn whatever_is_refused_is_an_error_that_says_why() {
     }
     let large = reqwest::Client::new().post(server.http("/agents")).body("x".repeat(2000));
     send(large).await.refuse(413, "INVALID_MESSAGE", "at most 1024 bytes");
+    let unmeasured = exchange(&server, &format!("{CHUNKED}800\r\n{}\r\n0\r\n\r\n", "x".repeat(0x800)));
+    assert!(unmeasured.starts_with("HTTP/1.1 413 ") && unmeasured.contains("INVALID_MESSAGE"), "{unmeasured}");
+    for (body, details) in [("{}", "task"), ("{\"task\":7}", "task"), ("[", "JSON")] {
+        let task = reqwest::Client::new().post(server.http("/agent/run")).body(body);
+        send(task).await.refuse(422, "INVALID_MESSAGE", details);
+    }
     assert_eq!(get(&server, "/health/ready").await.status, 200);
 }
 
@@ -451,7 +473,8 @@ async fn what_was_counted_is_shown_with_its_meaning() {
     ] {
         assert!(metrics.text.lines().any(|found| found.starts_with(line)), "no {line:?} in\n{}", metrics.text);
     }
-    let counted = metrics.text.lines().find(|line| line.starts_with("callboard_frames_total{") && line.contains("chat"));
+    let counted =
+        metrics.text.lines().find(|line| line.starts_with("callboard_frames_total{") && line.contains("chat"));
     assert!(counted.is_some_and(|line| line.ends_with(" 1")), "{}", metrics.text);
     let commits = metrics.text.lines().find_map(|line| line.strip_prefix("callboard_commit_seconds_count "));
     assert!(commits.unwrap().parse::<u64>().unwrap() >= 2);
@@ -460,10 +483,6 @@ async fn what_was_counted_is_shown_with_its_meaning() {
 #[actix_web::test]
 async fn half_a_request_does_not_hold_its_connection() {
     let server = Server::start();
-    let mut half = TcpStream::connect(server.address()).unwrap();
-    half.set_read_timeout(Some(harness::PATIENCE)).unwrap();
-    half.write_all(b"GET /ws HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n").unwrap();
-    let mut answer = Vec::new();
-    half.read_to_end(&mut answer).expect("the server keeps waiting");
-    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&answer));
+    let answer = exchange(&server, "GET /ws HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n");
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
 }

@@ -99,10 +99,12 @@ async fn chat(client: &mut Client, conversation: &str, message: &str) -> Value {
     reply
 }
 
-/// Has an agent do something and waits for the frame that names the run.
-async fn run(client: &mut Client, conversation: &str, id: &str, command: &str) -> Value {
-    let data = json!({ "command": command, "parameters": {}, "conversationId": conversation });
-    client.ask(json!({ "type": "command", "id": id, "data": data, "targetAgent": "nyx" })).await
+/// Has an agent look into the workspace and waits for its result; returns the id of the run.
+async fn analyze(client: &mut Client, conversation: &str) -> String {
+    let data = json!({ "instruction": "analyze project structure", "conversationId": conversation });
+    let reply = client.ask(json!({ "type": "command", "id": "look", "data": data, "targetAgent": "nyx" })).await;
+    assert_eq!(reply["data"]["status"], "completed", "{reply}");
+    reply["data"]["commandId"].as_str().unwrap().to_owned()
 }
 
 fn agent() -> Value {
@@ -220,14 +222,13 @@ async fn channels_and_their_publications_come_in_pages() {
 /// A server whose workspace takes long to analyse, and a run that has begun there. Its session must be kept.
 async fn busy() -> (Server, Client, String) {
     let server = Server::start();
-    harness::transcript::make_heavy(&server.workspace(), 400);
+    harness::transcript::make_heavy(&server.workspace(), 2000);
     let mut client = server.client().await;
     client.send(json!({ "type": "subscribe", "id": "s", "data": { "events": ["run_status"] } })).await;
-    let data = json!({ "command": "analyze_project", "parameters": {} });
+    let data = json!({ "instruction": "analyze project structure", "parameters": { "path": "./heavy" } });
     client.send(json!({ "type": "command", "id": "long", "data": data, "targetAgent": "nyx" })).await;
     let event = client.until(json!({ "type": "event", "data": { "eventType": "run_status" } })).await;
-    let id = event["data"]["runId"].as_str().or(event["data"]["id"].as_str());
-    let id = id.unwrap_or_else(|| panic!("no run in {event}")).to_owned();
+    let id = event["data"]["runId"].as_str().unwrap().to_owned();
     (server, client, id)
 }
 
@@ -256,13 +257,20 @@ async fn a_run_is_shown_while_it_lasts_cancelled_and_shown_after() {
 async fn a_run_that_ended_is_shown_with_its_steps() {
     let server = Server::start();
     let mut client = server.client().await;
-    let reply = run(&mut client, "work", "calc", "calculate 6 * 7").await;
-    let id = reply["data"]["commandId"].as_str().unwrap_or_else(|| panic!("no run in {reply}"));
+    let id = analyze(&mut client, "work").await;
     let shown = json!({
-        "id": id, "kind": "command", "agent": "nyx", "conversation_id": "work", "status": "<text>",
-        "created_at": "<time>", "started_at": "<time>", "ended_at": "<time>", "steps": "<array>",
+        "id": id, "kind": "command", "agent": "nyx", "conversation_id": "work", "request_id": "look",
+        "status": "completed", "created_at": "<time>", "started_at": "<time>", "ended_at": "<time>",
+        "error": "<absent>", "steps": "<array>",
     });
-    get(&server, &format!("/runs/{id}")).await.expect(200, shown);
+    let shown = get(&server, &format!("/runs/{id}")).await.expect(200, shown);
+    let steps = shown["steps"].as_array().unwrap();
+    let step = steps.iter().find(|step| step["kind"] == "action").unwrap_or_else(|| panic!("no action in {shown}"));
+    let action = json!({
+        "content": "<text>", "importance": "<number>", "at": "<time>", "tool": "project", "arguments": "<object>",
+        "ok": true,
+    });
+    pattern::matches(&action, step, &mut Captures::default()).unwrap();
     for unknown in ["run-1-1-99", "run-ffff-1-1", "nothing"] {
         get(&server, &format!("/runs/{unknown}")).await.refuse(404, "RUN_NOT_FOUND", "");
         call(&server, Method::DELETE, &format!("/runs/{unknown}"), None).await.refuse(404, "RUN_NOT_FOUND", "");
@@ -288,8 +296,7 @@ async fn nothing_is_seen_from_another_tenant() {
     chat(&mut client, "secret", "hello").await;
     let data = json!({ "channel": "news", "content": "hello" });
     client.ask(json!({ "type": "publish", "id": "p", "data": data })).await;
-    let reply = run(&mut client, "secret", "calc", "calculate 6 * 7").await;
-    let run = reply["data"]["commandId"].as_str().unwrap().to_owned();
+    let run = analyze(&mut client, "secret").await;
 
     for path in [
         "/conversations/secret",
@@ -341,8 +348,8 @@ async fn credentials_are_asked_for_and_their_scopes_hold() {
     assert_eq!(get(&server, "/health/live").await.status, 200);
     assert_eq!(get(&server, "/health/ready").await.status, 200);
     let page = get(&server, "/").await;
-    assert!(page.status == 200 && page.text.contains("asks for credentials") && !page.text.contains("sage"));
-    assert!(get(&server, &format!("/?token={usual}")).await.text.contains("sage"));
+    assert!(page.status == 200 && page.text.contains("asks for credentials") && !page.text.contains(">sage<"));
+    assert!(get(&server, &format!("/?token={usual}")).await.text.contains(">sage<"));
     let foreign = reqwest::Client::new().get(server.http("/agents")).bearer_auth(&usual);
     assert_eq!(send(foreign.header("origin", "https://elsewhere.example")).await.status, 403);
 }

@@ -321,6 +321,46 @@ async fn nothing_is_seen_from_another_tenant() {
 }
 
 #[actix_web::test]
+async fn a_private_thread_is_seen_by_its_own_subject_alone() {
+    let server = Server::start();
+    let (ann, bob) = (token(&server, "t", "ann", &[]), token(&server, "t", "bob", &[]));
+    let (first, second) = ("11111111-aaaa-4aaa-8aaa-aaaaaaaaaaaa", "33333333-aaaa-4aaa-8aaa-aaaaaaaaaaaa");
+    let thread = "22222222-bbbb-4bbb-8bbb-bbbbbbbbbbbb";
+    let mut client = server.connect(&format!("/ws?token={ann}")).await;
+    for conversation in [first, second] {
+        chat(&mut client, conversation, "hello").await;
+    }
+    let mut client = server.connect(&format!("/chat/ws?token={ann}")).await;
+    client.send(json!({ "type": "message", "thread_id": thread, "content": "hello" })).await;
+    let received = client.until(json!({ "type": "message_received", "job_id": "<id>" })).await;
+    client.until(json!({ "type": "message", "role": "assistant" })).await;
+    let run = received["job_id"].as_str().unwrap();
+
+    let paths =
+        [format!("/conversations/{thread}"), format!("/conversations/{thread}/messages"), format!("/runs/{run}")];
+    for path in &paths {
+        assert_eq!(get_as(&server, path, &ann).await.status, 200, "{path}");
+        assert_eq!(get_as(&server, path, &bob).await.status, 404, "{path}");
+    }
+    assert_eq!(call(&server, Method::DELETE, &paths[2], Some(&ann)).await.status, 409);
+    assert_eq!(call(&server, Method::DELETE, &paths[2], Some(&bob)).await.status, 404);
+    let own = json!({ "conversations": [{ "id": first }, { "id": thread, "private": true }, { "id": second }] });
+    get_as(&server, "/conversations", &ann).await.expect(200, own);
+
+    // Page by page the thread neither appears nor shows in where the next page begins.
+    let (mut seen, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = get_as(&server, &format!("/conversations?limit=1{after}"), &bob).await;
+        assert!(page.status == 200 && !page.text.contains("bbbb"), "{}", page.text);
+        let page = page.json();
+        seen.extend(page["conversations"].as_array().unwrap().iter().map(|one| one["id"].clone()));
+        let Some(next) = page["next_after"].as_str() else { break };
+        after = format!("&after={next}");
+    }
+    assert_eq!(seen, [first, second]);
+}
+
+#[actix_web::test]
 async fn credentials_are_asked_for_and_their_scopes_hold() {
     let server = Server::with("[auth]\nrequired = true");
     let usual = token(&server, "t", "ann", &[]);

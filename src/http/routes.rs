@@ -27,12 +27,12 @@ pub fn mount(routes: &mut ServiceConfig) {
         .service(read("/channels/{id}/messages", channels::messages))
         .service(read("/runs/{id}", runs::get).route(web::delete().to(runs::cancel)))
         // Sockets: documents 000 and 002.
-        .route("/ws", web::get().to(sockets::agents))
+        .service(socket("/ws", sockets::agents))
         // Document 004, then 001: `ws` is no chat's name.
-        .route("/chat/ws", web::get().to(sockets::threads))
-        .route("/chat/{chat_id}", web::get().to(sockets::steps))
+        .service(socket("/chat/ws", sockets::threads))
+        .service(socket("/chat/{chat_id}", sockets::steps))
         .service(read("/history/{chat_id}", history::list))
-        .route("/agent/run", web::post().to(agent_run::run))
+        .service(web::resource("/agent/run").route(web::post().to(agent_run::run)))
         .default_service(web::to(shape::nothing_here));
 }
 
@@ -45,4 +45,14 @@ where
 {
     let head = web::route().guard(guard::Head()).to(handler.clone());
     web::resource(path).route(web::get().to(handler)).route(head)
+}
+
+/// Where sockets begin: GET alone.
+fn socket<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::resource(path).route(web::get().to(handler))
 }

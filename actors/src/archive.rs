@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use crate::channel;
+use crate::conversation::is_visible;
 use crate::conversation::loading;
 use crate::conversation::record::{
     AskRecord, FAILURES, FailureRecord, MESSAGES, MessageRecord, StateRecord, parse_run_id, run_id,
 };
-use crate::conversation::{is_visible, manners};
 use crate::journal::format::decode;
 use crate::journal::{Journal, Kind, Place, PlaceName, Position, Stream};
 use crate::protocol::{
-    AgentId, ChannelId, Code, ConversationId, Error, Message, Principal, Publication, Run, RunId, RunStatus, TenantId,
-    Timestamp, Turn,
+    AgentId, ChannelId, Code, ConversationId, Error, MAX_PAGE, Message, Principal, Publication, Run, RunId, RunStatus,
+    TenantId, Timestamp, Turn,
 };
 use crate::runs::RunReport;
 
@@ -132,7 +132,7 @@ impl<'a> Archive<'a> {
     ) -> Result<(Vec<Arc<Message>>, Option<u64>), Error> {
         self.conversation(id)?;
         let Some(place) = self.place(Kind::Conversation, id.as_str())? else { return Ok((Vec::new(), None)) };
-        let page = loading::page(self.journal, place, id, before, limit.clamp(1, manners::MAX_PAGE))?;
+        let page = loading::page(self.journal, place, id, before, limit.clamp(1, MAX_PAGE))?;
         let next = page.first().map(|first| first.seq).filter(|seq| *seq > 1);
         Ok((page, next))
     }
@@ -141,7 +141,7 @@ impl<'a> Archive<'a> {
     pub fn messages_after(&self, id: &ConversationId, after: u64, limit: usize) -> Result<Vec<Arc<Message>>, Error> {
         self.conversation(id)?;
         let Some(place) = self.place(Kind::Conversation, id.as_str())? else { return Ok(Vec::new()) };
-        loading::page_after(self.journal, place, id, after, limit.clamp(1, manners::MAX_PAGE))
+        loading::page_after(self.journal, place, id, after, limit.clamp(1, MAX_PAGE))
     }
 
     /// Channels after `after` in the order of their ids, and where the next page begins.

@@ -5,6 +5,9 @@ use serde_json::Value;
 use super::id::{AgentName, ChannelId, ConversationId, MessageId, SubscriptionId, Token};
 use super::run::{Priority, RunKind, Step};
 
+/// The most messages that one page of history holds.
+pub const MAX_PAGE: usize = 1000;
+
 /// One request, already checked for shape; whether its names exist is for the runtime to find out.
 ///
 /// Where a command names an agent, it is by name or by id: the directory of the tenant knows both.
@@ -36,7 +39,7 @@ pub enum Command {
     History {
         /// It must exist.
         conversation: ConversationId,
-        /// How many messages at most.
+        /// How many messages at most, up to `MAX_PAGE`.
         limit: usize,
         /// Only messages with a smaller `seq`.
         before: Option<u64>,

@@ -73,6 +73,8 @@ impl fmt::Display for HttpError {
     }
 }
 
+impl std::error::Error for HttpError {}
+
 impl ResponseError for HttpError {
     fn status_code(&self) -> StatusCode {
         self.status

@@ -5,6 +5,7 @@
 //! every event how it is put on the wire, or that it is not: no wildcard arms there.
 
 pub mod agents;
+pub mod channels;
 pub mod fields;
 pub mod frames;
 pub mod steps;
@@ -155,6 +156,8 @@ fn command_label(command: &Command) -> &'static str {
         Command::Direct { .. } => "direct",
         Command::Attach { .. } | Command::Detach { .. } | Command::Replay { .. } => "attach",
         Command::Describe { .. } | Command::Remove { .. } => "channel",
+        Command::Attend => "heartbeat",
+        Command::Report { .. } => "step",
         Command::Cancel { .. } => "cancel",
     }
 }

@@ -2,13 +2,30 @@
 //!
 //! [`routes`] lists every route on one page; each resource is a file. What a request means is the runtime's matter, who
 //! makes it that of [`caller`], and what an error looks like that of [`error`].
+//!
+//! On its way to a resource every request passes, from the outside in: [`trace`] (an id, a line in the log), [`headers`]
+//! (what browsers are told), [`shape`] (errors are JSON), [`rate`] and [`body`] (what is too much).
 
 pub mod agent_run;
+pub mod agents;
 pub mod app;
 pub mod ask;
+pub mod body;
 pub mod caller;
+pub mod channels;
+pub mod conversations;
 pub mod error;
+pub mod front;
+pub mod headers;
 pub mod health;
 pub mod history;
+pub mod metrics;
+pub mod query;
+pub mod rate;
 pub mod routes;
+pub mod runs;
+pub mod sessions;
+pub mod shape;
 pub mod sockets;
+pub mod status;
+pub mod trace;

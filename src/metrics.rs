@@ -1,8 +1,17 @@
 //! What the server counts, besides the runtime. Names and labels stand here and nowhere else; no label is an id.
 
+use std::collections::BTreeMap;
+
+use metrics::Unit;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+use callboard_actors::journal::Size;
+use callboard_actors::metrics as runtime;
 use callboard_actors::protocol::Code;
+use callboard_actors::runtime::Runtime;
+
+/// The label of agents in other processes: their names are chosen by whoever holds a token, and must not make series.
+const REMOTE: &str = "remote";
 
 /// A client's frame was taken.
 pub fn frame_in(dialect: &'static str, kind: &'static str) {
@@ -24,12 +33,68 @@ pub fn session_ended(dialect: &'static str) {
     metrics::gauge!("callboard_sessions", "dialect" => dialect).decrement(1.0);
 }
 
+/// An HTTP request was answered; `class` is the first digit of the status, as `2xx`.
+pub fn request(class: &'static str, seconds: f64) {
+    metrics::counter!("callboard_http_requests_total", "status" => class).increment(1);
+    metrics::histogram!("callboard_http_request_seconds").record(seconds);
+}
+
+/// What is read rather than counted: called before every look at the metrics.
+pub fn refresh(runtime: &Runtime, journal: Size) {
+    let house = runtime.house();
+    let (mut queues, mut conversations, mut channels) = (BTreeMap::<String, usize>::new(), 0, 0);
+    for tenant in runtime.tenants() {
+        conversations += tenant.conversations.len();
+        channels += tenant.channels.len();
+        for listing in tenant.directory.all().iter() {
+            let card = &listing.card;
+            let agent = if card.remote { REMOTE } else { card.name().as_str() };
+            *queues.entry(agent.to_owned()).or_default() += card.status().queue_length;
+        }
+    }
+    for (agent, waiting) in queues {
+        metrics::gauge!("callboard_queue_depth", "agent" => agent).set(float(waiting as u64));
+    }
+    metrics::gauge!("callboard_conversations").set(float(conversations as u64));
+    metrics::gauge!("callboard_channels").set(float(channels as u64));
+    metrics::gauge!("callboard_open_runs").set(float(house.open_runs() as u64));
+    metrics::gauge!("callboard_uptime_seconds").set(float(house.uptime_ms()) / 1000.0);
+    metrics::gauge!("callboard_journal_bytes").set(float(journal.bytes));
+    metrics::gauge!("callboard_journal_records").set(float(journal.records));
+}
+
 /// Installs the recorder that everything counted goes to, and returns where it is read.
+///
+/// Somebody must call `run_upkeep` on it every few seconds: until then it keeps every sample of its histograms.
 ///
 /// # Errors
 /// There is one already.
 pub fn install() -> anyhow::Result<PrometheusHandle> {
     const SECONDS: &[f64] =
-        &[0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
-    Ok(PrometheusBuilder::new().set_buckets(SECONDS)?.install_recorder()?)
+        &[0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+    let handle = PrometheusBuilder::new().set_buckets(SECONDS)?.install_recorder()?;
+    describe();
+    runtime::describe();
+    Ok(handle)
+}
+
+fn describe() {
+    use metrics::{describe_counter as counter, describe_gauge as gauge, describe_histogram as histogram};
+    counter!("callboard_frames_total", Unit::Count, "Frames from clients, by dialect and type.");
+    counter!("callboard_errors_total", Unit::Count, "Errors that sessions were told of, by dialect and code.");
+    gauge!("callboard_sessions", Unit::Count, "WebSocket sessions, by dialect.");
+    counter!("callboard_http_requests_total", Unit::Count, "HTTP requests answered, by class of status.");
+    histogram!("callboard_http_request_seconds", Unit::Seconds, "From an HTTP request to the head of its answer.");
+    gauge!("callboard_queue_depth", Unit::Count, "Accepted runs that wait for an agent, over all tenants.");
+    gauge!("callboard_conversations", Unit::Count, "Conversations in use, over all tenants.");
+    gauge!("callboard_channels", Unit::Count, "Channels in use, over all tenants.");
+    gauge!("callboard_open_runs", Unit::Count, "Accepted runs that have not ended.");
+    gauge!("callboard_uptime_seconds", Unit::Seconds, "Since the server started.");
+    gauge!("callboard_journal_bytes", Unit::Bytes, "What the journal takes on disk.");
+    gauge!("callboard_journal_records", Unit::Count, "Records appended since the journal was made.");
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn float(number: u64) -> f64 {
+    number as f64
 }

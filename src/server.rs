@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
+use actix_web::middleware::from_fn;
 use actix_web::{App as ActixApp, HttpServer, web};
 use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
 
 use callboard_actors::brain::maker;
 use callboard_actors::brain::materials::Materials;
@@ -22,13 +24,22 @@ use crate::auth::Authenticator;
 use crate::config::{Config, ConfigError};
 use crate::greeting;
 use crate::http::app::{App, WorkerRelay};
-use crate::http::routes;
+use crate::http::{body, headers, rate, routes, shape, trace};
 use crate::metrics;
 use crate::ws::reaper::Rules;
 use crate::ws::{Reaper, close, cord, echo};
 
 /// How long sockets are given to say goodbye, of what the whole drain is given.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How long a client may take to send the head of a request, an upgrade's too: a round trip or two from anywhere.
+const REQUEST_TIME: Duration = Duration::from_secs(10);
+
+/// How long a connection without a request is kept: longer than a page or a poller pauses, and no burden.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// How often samples of histograms are put into their buckets; until then each takes memory of its own.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Runs the server until it is told to stop.
 ///
@@ -48,6 +59,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let app = web::Data::new(App::new(config, runtime, auth, reaper, handle));
     let (server, addresses) = listen(&app)?;
     actix_web::rt::spawn(app.reaper.clone().run());
+    actix_web::rt::spawn(keep_up(app.metrics.clone()));
 
     let handle = server.handle();
     let serving = actix_web::rt::spawn(server);
@@ -69,6 +81,8 @@ fn open_journal(config: &Config) -> anyhow::Result<Arc<dyn Journal>> {
     let options = Options {
         queue_entries: config.journal.queue_records,
         queue_bytes: config.journal.queue_bytes,
+        checkpoint_every: config.journal.checkpoint_records,
+        cache: config.journal.cache as u64,
         ..Options::default()
     };
     let journal = SledJournal::open(&folder, options)?;
@@ -122,11 +136,19 @@ fn listen(app: &web::Data<App>) -> anyhow::Result<(Server, Vec<std::net::SocketA
     let settings = &app.config.server;
     let debug_echo = app.config.debug.echo;
     let mut server = HttpServer::new(move || {
-        let (reaper, body) = (shared.reaper.clone(), shared.config.server.max_body);
+        let (reaper, most) = (shared.reaper.clone(), shared.config.server.max_body);
         ActixApp::new()
             .app_data(shared.clone())
             .app_data(WorkerRelay::default())
-            .app_data(web::PayloadConfig::new(body))
+            .app_data(web::PayloadConfig::new(most))
+            .app_data(shape::json(most))
+            .app_data(shape::path())
+            // The last is the outermost.
+            .wrap(from_fn(body::limit))
+            .wrap(from_fn(rate::limit))
+            .wrap(from_fn(shape::errors))
+            .wrap(headers::defaults())
+            .wrap(from_fn(trace::log))
             .configure(move |routes| {
                 routes::mount(routes);
                 if debug_echo {
@@ -135,6 +157,8 @@ fn listen(app: &web::Data<App>) -> anyhow::Result<(Server, Vec<std::net::SocketA
             })
     })
     .on_connect(cord::on_connect)
+    .client_request_timeout(REQUEST_TIME)
+    .keep_alive(KEEP_ALIVE)
     .backlog(u32::try_from(settings.backlog).unwrap_or(u32::MAX))
     // Sockets beyond the sessions that are let in: room for HTTP, and to answer 503.
     .max_connections(settings.max_sessions.saturating_add(1024))
@@ -148,6 +172,14 @@ fn listen(app: &web::Data<App>) -> anyhow::Result<(Server, Vec<std::net::SocketA
     }
     let addresses = server.addrs();
     Ok((server.run(), addresses))
+}
+
+async fn keep_up(metrics: PrometheusHandle) {
+    let mut beat = actix_web::rt::time::interval(UPKEEP);
+    loop {
+        beat.tick().await;
+        metrics.run_upkeep();
+    }
 }
 
 /// Waits for SIGTERM or SIGINT.

@@ -133,7 +133,7 @@ impl Agent {
             Err(error) if error.code == Code::Cancelled => {}
             Err(_) => self.shift_mood(|mood| mood.on_failure(now)),
         }
-        log::debug!(target: "callboard::agent", "run {} of {} ended", run.id, run.agent);
+        log::debug!("run {} of {} ended", run.id, run.agent);
         let mood = self.parts.card.feel(|mood| mood.current(now));
         reports.end(result.map(|answer| (answer, mood)));
         self.announce();

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use crate::channel;
+use crate::conversation::is_visible;
 use crate::conversation::loading;
 use crate::conversation::record::{
     AskRecord, FAILURES, FailureRecord, MESSAGES, MessageRecord, StateRecord, parse_run_id, run_id,
 };
-use crate::conversation::{is_visible, manners};
 use crate::journal::format::decode;
 use crate::journal::{Journal, Kind, Place, PlaceName, Position, Stream};
 use crate::protocol::{
-    AgentId, ChannelId, Code, ConversationId, Error, Message, Principal, Publication, Run, RunId, RunStatus, TenantId,
-    Timestamp, Turn,
+    AgentId, ChannelId, Code, ConversationId, Error, MAX_PAGE, Message, Principal, Publication, Run, RunId, RunStatus,
+    TenantId, Timestamp, Turn,
 };
 use crate::runs::RunReport;
 
@@ -40,6 +40,13 @@ pub struct ChannelSummary {
     pub head: u64,
 }
 
+/// Places looked at for one page of a listing: where almost everything belongs to others, a page may come back shorter
+/// than asked for, or empty, with a next one behind it, rather than keep a thread for long.
+const SCAN: usize = 4096;
+
+/// Places named by the journal at a time.
+const NAMES: usize = 256;
+
 /// Reads of one tenant's past, as one principal may see it.
 #[derive(Debug)]
 pub struct Archive<'a> {
@@ -61,19 +68,43 @@ impl<'a> Archive<'a> {
         self.journal.find(&PlaceName { tenant: self.tenant().clone(), kind, id: id.to_owned() })
     }
 
-    /// Conversations after `after` in the order of their ids, and where the next page begins.
+    /// Conversations after `after` in the order of their ids, and where the next page begins. Those of others neither
+    /// appear nor give their ids away.
     pub fn conversations(
         &self,
         after: Option<&str>,
         limit: usize,
     ) -> Result<(Vec<ConversationSummary>, Option<String>), Error> {
-        let places = self.journal.list(self.tenant(), Kind::Conversation, after, limit)?;
-        let next = (places.len() == limit).then(|| places.last().map(|(id, _)| id.clone())).flatten();
-        let mut page = Vec::with_capacity(places.len());
-        for (id, place) in places {
-            page.extend(self.summary(&ConversationId::trusted(id), place)?);
+        self.listing(Kind::Conversation, after, limit, |id, place| self.summary(&ConversationId::trusted(id), place))
+    }
+
+    /// A page of what `read` finds behind the names of one kind.
+    fn listing<T>(
+        &self,
+        kind: Kind,
+        after: Option<&str>,
+        limit: usize,
+        read: impl Fn(&str, Place) -> Result<Option<T>, Error>,
+    ) -> Result<(Vec<T>, Option<String>), Error> {
+        let (mut page, mut last, mut shown) = (Vec::new(), after.map(str::to_owned), true);
+        for _ in 0..SCAN / NAMES {
+            let names = self.journal.list(self.tenant(), kind, last.as_deref(), NAMES)?;
+            let complete = names.len() < NAMES;
+            for (id, place) in names {
+                if page.len() == limit {
+                    return Ok((page, last.map(|last| if shown { last } else { between(&last, &id) })));
+                }
+                let found = read(&id, place)?;
+                shown = found.is_some();
+                page.extend(found);
+                last = Some(id);
+            }
+            if complete {
+                return Ok((page, None));
+            }
         }
-        Ok((page, next))
+        let next = self.journal.list(self.tenant(), kind, last.as_deref(), 1)?.pop();
+        Ok((page, next.zip(last).map(|((next, _), last)| between(&last, &next))))
     }
 
     /// One conversation.
@@ -101,7 +132,7 @@ impl<'a> Archive<'a> {
     ) -> Result<(Vec<Arc<Message>>, Option<u64>), Error> {
         self.conversation(id)?;
         let Some(place) = self.place(Kind::Conversation, id.as_str())? else { return Ok((Vec::new(), None)) };
-        let page = loading::page(self.journal, place, id, before, limit.clamp(1, manners::MAX_PAGE))?;
+        let page = loading::page(self.journal, place, id, before, limit.clamp(1, MAX_PAGE))?;
         let next = page.first().map(|first| first.seq).filter(|seq| *seq > 1);
         Ok((page, next))
     }
@@ -110,28 +141,31 @@ impl<'a> Archive<'a> {
     pub fn messages_after(&self, id: &ConversationId, after: u64, limit: usize) -> Result<Vec<Arc<Message>>, Error> {
         self.conversation(id)?;
         let Some(place) = self.place(Kind::Conversation, id.as_str())? else { return Ok(Vec::new()) };
-        loading::page_after(self.journal, place, id, after, limit.clamp(1, manners::MAX_PAGE))
+        loading::page_after(self.journal, place, id, after, limit.clamp(1, MAX_PAGE))
     }
 
     /// Channels after `after` in the order of their ids, and where the next page begins.
     pub fn channels(&self, after: Option<&str>, limit: usize) -> Result<(Vec<ChannelSummary>, Option<String>), Error> {
-        let places = self.journal.list(self.tenant(), Kind::Channel, after, limit)?;
-        let next = (places.len() == limit).then(|| places.last().map(|(id, _)| id.clone())).flatten();
-        let mut page = Vec::with_capacity(places.len());
-        for (id, place) in places {
+        self.listing(Kind::Channel, after, limit, |id, place| {
             let id = ChannelId::trusted(id);
-            if self.principal.may_use(&id) {
-                page.extend(self.channel_summary(id, place)?);
-            }
-        }
-        Ok((page, next))
+            if self.principal.may_use(&id) { self.channel_summary(id, place) } else { Ok(None) }
+        })
     }
 
     /// One channel.
     pub fn channel(&self, id: &ChannelId) -> Result<ChannelSummary, Error> {
+        self.check_channel(id)?;
         let place = self.place(Kind::Channel, id.as_str())?;
         let summary = place.map(|place| self.channel_summary(id.clone(), place)).transpose()?.flatten();
         summary.ok_or_else(|| Error::new(Code::ChannelNotFound, format!("Channel not found: {id}")))
+    }
+
+    /// Refuses channels that the credentials do not cover, whether they exist or not.
+    fn check_channel(&self, id: &ChannelId) -> Result<(), Error> {
+        if self.principal.may_use(id) {
+            return Ok(());
+        }
+        Err(Error::new(Code::Unauthorized, format!("These credentials do not cover the channel {id}")))
     }
 
     fn channel_summary(&self, id: ChannelId, place: Place) -> Result<Option<ChannelSummary>, Error> {
@@ -146,6 +180,7 @@ impl<'a> Archive<'a> {
         after: u64,
         limit: usize,
     ) -> Result<(Vec<Arc<Publication>>, Option<u64>), Error> {
+        self.check_channel(id)?;
         let place = self.place(Kind::Channel, id.as_str())?;
         let place = place.ok_or_else(|| Error::new(Code::ChannelNotFound, format!("Channel not found: {id}")))?;
         let page = channel::reading::page(self.journal, place, self.tenant(), Some(id), after, limit)?;
@@ -188,6 +223,15 @@ impl<'a> Archive<'a> {
             turn: Turn { index: turn, of: u16::try_from(ask.agents.len()).unwrap_or(u16::MAX) },
             created_at: question.created_at,
         })
+    }
+}
+
+/// A cursor behind `last` and before `next`, the name that follows it, that says as little of either as possible.
+fn between(last: &str, next: &str) -> String {
+    let common = last.bytes().zip(next.bytes()).take_while(|(one, other)| one == other).count();
+    match next.get(..=common) {
+        Some(cut) if cut.len() < next.len() => cut.to_owned(),
+        _ => last.to_owned(),
     }
 }
 
@@ -260,6 +304,21 @@ fn failure(journal: &dyn Journal, asked: Position, run: &RunId) -> Result<Option
             if failure.run == *run {
                 return Ok(Some(failure));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::between;
+
+    #[test]
+    fn a_cursor_between_two_names_keeps_their_order_and_says_little() {
+        for (last, next, cursor) in
+            [("a1b2", "c3d4", "c"), ("a1b2", "a1c3", "a1c"), ("a", "ab", "a"), ("a", "abc", "ab"), ("a", "b", "a")]
+        {
+            assert_eq!(between(last, next), cursor);
+            assert!(last <= cursor && cursor < next, "{last} {cursor} {next}");
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod echo;
 pub mod maker;
 pub mod materials;
 mod pieces;
+pub mod remote;
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -20,7 +20,7 @@ use actix::prelude::*;
 use self::known::Known;
 use self::listeners::Listeners;
 use self::publishing::{Committed, Write};
-use self::reading::Loaded;
+use self::reading::{Loaded, Wanted};
 use self::record::StateRecord;
 use crate::agent::DeathWatch;
 use crate::journal::{Kind, Place, PlaceName};
@@ -54,6 +54,8 @@ pub struct Channel {
     listeners: Listeners,
     /// What was handed to the journal and has not come back, in order.
     writes: VecDeque<Write>,
+    /// In an inbox: up to where it has been handed to a socket, noted in the journal or about to be.
+    delivered: u64,
     used: Instant,
     stage: Stage,
     watch: Option<DeathWatch>,
@@ -68,6 +70,13 @@ struct Log {
     publications: u64,
     states: u64,
     broken: bool,
+}
+
+impl Log {
+    /// That of a channel that has not been made.
+    fn fresh(place: Place) -> Self {
+        Self { place, state: None, publications: 0, states: 0, broken: false }
+    }
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -110,7 +119,7 @@ fn size(publication: &Publication) -> usize {
 impl Channel {
     /// The channel of that nature; it reads what the journal knows of it before it takes anything.
     pub fn new(tenant: Arc<Tenant>, nature: Nature) -> Self {
-        let log = Log { place: tenant.house.journal.reserve(), state: None, publications: 0, states: 0, broken: false };
+        let log = Log::fresh(tenant.house.journal.reserve());
         Self {
             known: Known::new(tenant.house.settings.dedup),
             tenant,
@@ -119,6 +128,7 @@ impl Channel {
             recent: Recent::default(),
             listeners: Listeners::default(),
             writes: VecDeque::new(),
+            delivered: 0,
             used: Instant::now(),
             stage: Stage::Live,
             watch: None,
@@ -144,8 +154,8 @@ impl Channel {
     fn load(&mut self, ctx: &mut Context<Self>) {
         let journal = self.tenant.house.journal.clone();
         let (name, channel) = (self.name(), self.id().cloned());
-        let window = self.tenant.house.settings.dedup;
-        let read = crate::house::off_arbiter(move || reading::load(&*journal, &name, channel.as_ref(), window));
+        let wanted = Wanted { window: self.tenant.house.settings.dedup, told: self.committed_head() };
+        let read = crate::house::off_arbiter(move || reading::load(&*journal, &name, channel.as_ref(), wanted));
         ctx.wait(read.into_actor(self).map(|loaded, channel, ctx| match loaded {
             Ok(loaded) => channel.take_up(loaded),
             Err(error) => {
@@ -156,14 +166,24 @@ impl Channel {
         }));
     }
 
+    /// Begins, or begins anew after a failed write, from what the journal holds.
     fn take_up(&mut self, loaded: Option<Loaded>) {
-        self.log.broken = false;
-        let Some(Loaded { log, recent }) = loaded else { return };
+        let told = self.committed_head();
+        let fresh = || Loaded::none(Log::fresh(self.tenant.house.journal.reserve()));
+        let Loaded { log, known, recent } = loaded.unwrap_or_else(fresh);
+        self.delivered = log.state.as_ref().map_or(0, |state| state.delivered);
         self.log = log;
         self.recent = Recent::default();
+        self.known = Known::new(self.tenant.house.settings.dedup);
+        for (id, seq, at) in known {
+            self.known.remember(id, seq, at);
+        }
         for publication in recent {
-            self.known.remember(publication.id.clone(), publication.seq, publication.created_at);
-            self.recent.push(publication);
+            self.recent.push(publication.clone());
+            // A write that was told to have failed may stand all the same; then everybody hears of it.
+            if publication.seq > told && !self.listeners.is_empty() {
+                self.spread(publication);
+            }
         }
     }
 

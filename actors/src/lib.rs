@@ -6,7 +6,7 @@
 //! |---|---|
 //! | entrance | [`runtime`] builds and drains, [`visit`] is one session's stay, [`errand`] is work outside any conversation, [`archive`] reads the past, [`recovery`] ends what a crash left open |
 //! | actors | [`router`] brings into use, [`agent`], [`conversation`], [`channel`] do the work |
-//! | shared by them | [`tenant`], [`house`], [`directory`], [`subscriptions`], [`presence`], [`runs`], [`request`], [`outbox`] |
+//! | shared by them | [`tenant`], [`house`], [`directory`], [`subscriptions`], [`presence`], [`serving`], [`runs`], [`request`], [`outbox`] |
 //! | what agents think with | [`brain`], [`tool`], [`memory`] |
 //! | below everything | [`journal`], [`metrics`], [`protocol`] |
 
@@ -29,6 +29,7 @@ pub mod request;
 pub mod router;
 pub mod runs;
 pub mod runtime;
+pub mod serving;
 pub mod subscriptions;
 pub mod tenant;
 pub mod text;

@@ -1,5 +1,7 @@
 //! What the runtime counts. Names and labels stand here and nowhere else; no label is an id.
 
+use metrics::Unit;
+
 use crate::protocol::{Run, RunStatus, Timestamp};
 
 /// A run has begun after waiting.
@@ -17,6 +19,36 @@ pub fn ended(run: &Run, status: RunStatus, duration_ms: u64) {
     ];
     metrics::counter!("callboard_runs_total", &labels).increment(1);
     metrics::histogram!("callboard_run_seconds").record(ms(duration_ms));
+}
+
+/// What the runtime counts, for who reads it: names, units and meanings. Those of the journal are counted there.
+pub fn describe() {
+    metrics::describe_histogram!(
+        "callboard_run_wait_seconds",
+        Unit::Seconds,
+        "From the acceptance of a run to its agent's beginning."
+    );
+    metrics::describe_counter!(
+        "callboard_runs_total",
+        Unit::Count,
+        "Runs that have ended, by agent, kind and outcome."
+    );
+    metrics::describe_histogram!("callboard_run_seconds", Unit::Seconds, "From the acceptance of a run to its end.");
+    metrics::describe_histogram!(
+        "callboard_commit_seconds",
+        Unit::Seconds,
+        "One commit of the journal, synced to disk."
+    );
+    metrics::describe_counter!(
+        "callboard_journal_records_total",
+        Unit::Count,
+        "Records appended to the journal since this process started."
+    );
+    metrics::describe_gauge!(
+        "callboard_journal_queue_depth",
+        Unit::Count,
+        "Batches that waited for the journal's writer when it last looked."
+    );
 }
 
 fn ms(milliseconds: u64) -> f64 {

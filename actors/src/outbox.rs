@@ -63,6 +63,8 @@ pub struct Relayed {
     pub to: To,
     /// Who gets it.
     pub outboxes: Arc<[Outbox]>,
+    /// Held until it has been spread.
+    under_way: Arc<()>,
 }
 
 /// Spreads envelopes among the sessions of its own thread. The server starts one on each of its workers.
@@ -71,57 +73,107 @@ pub struct Relay;
 
 impl Actor for Relay {
     type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        // One message a publication: a channel has at most this many in flight towards one thread before it waits.
-        ctx.set_mailbox_capacity(4096);
-    }
 }
 
 impl Handler<Relayed> for Relay {
     type Result = ();
 
     fn handle(&mut self, relayed: Relayed, _: &mut Self::Context) {
-        for outbox in &*relayed.outboxes {
-            outbox.deliver(relayed.to, &relayed.envelope);
+        let Relayed { envelope, to, outboxes, under_way } = relayed;
+        for outbox in &*outboxes {
+            outbox.deliver(to, &envelope);
         }
+        // Only now may something go past the relay.
+        drop(under_way);
     }
 }
 
-/// The listeners of a channel, grouped by the thread they live on. Rebuilt when somebody comes or goes.
+/// The listeners of a channel, grouped by the thread they live on. What one session is sent keeps its order: while
+/// something is under way through a relay, nothing goes past it.
 #[derive(Debug, Default)]
 pub struct Audience {
-    groups: Vec<(Option<Recipient<Relayed>>, Arc<[Outbox]>)>,
+    /// `None`: made anew at the next delivery, somebody came or went.
+    groups: Option<Vec<Group>>,
+    /// What is under way to each relay, beyond the life of a group.
+    under_way: Vec<(Recipient<Relayed>, Arc<()>)>,
+}
+
+#[derive(Debug)]
+struct Group {
+    relay: Option<(Recipient<Relayed>, Arc<()>)>,
+    outboxes: Arc<[Outbox]>,
 }
 
 impl Audience {
     /// Below this many sessions on a thread a relay costs more than it saves.
     const WORTH_A_RELAY: usize = 4;
 
-    /// Groups the outboxes by their relay.
-    pub fn group(outboxes: impl Iterator<Item = Outbox>) -> Self {
-        let mut groups: Vec<(Option<Recipient<Relayed>>, Vec<Outbox>)> = Vec::new();
-        for outbox in outboxes {
-            match groups.iter_mut().find(|(relay, _)| *relay == outbox.relay) {
-                Some((_, group)) => group.push(outbox),
-                None => groups.push((outbox.relay.clone(), vec![outbox])),
-            }
-        }
-        Self { groups: groups.into_iter().map(|(relay, group)| (relay, group.into())).collect() }
+    /// So many envelopes under way to one thread are what the queue of each of its sessions holds, and more would only
+    /// be memory: whoever delivers waits until there are fewer.
+    const MOST_UNDER_WAY: usize = 1024;
+
+    /// Somebody came or went.
+    pub fn changed(&mut self) {
+        self.groups = None;
     }
 
-    /// Sends an envelope to everybody. A relay whose mailbox is full is passed by: each session gets its own message.
-    pub fn deliver(&self, to: To, envelope: &Arc<Envelope>) {
-        for (relay, outboxes) in &self.groups {
-            let relayed = relay.as_ref().filter(|_| outboxes.len() >= Self::WORTH_A_RELAY).is_some_and(|relay| {
-                let message = Relayed { envelope: envelope.clone(), to, outboxes: outboxes.clone() };
-                relay.try_send(message).is_ok()
-            });
-            if !relayed {
-                for outbox in &**outboxes {
-                    outbox.deliver(to, envelope);
+    /// Sends an envelope to everybody. `members`: who that is, asked for after a change.
+    pub fn deliver<M: Iterator<Item = Outbox>>(
+        &mut self,
+        to: To,
+        envelope: &Arc<Envelope>,
+        members: impl FnOnce() -> M,
+    ) {
+        let Self { groups, under_way } = self;
+        for Group { relay, outboxes } in groups.get_or_insert_with(|| group(members(), under_way)) {
+            match relay {
+                Some((relay, under_way))
+                    if outboxes.len() >= Self::WORTH_A_RELAY || Arc::strong_count(under_way) > IDLE_GROUPED =>
+                {
+                    let (envelope, outboxes) = (envelope.clone(), outboxes.clone());
+                    // Past a full mailbox: how many are under way is bounded by `MOST_UNDER_WAY`.
+                    relay.do_send(Relayed { envelope, to, outboxes, under_way: under_way.clone() });
+                }
+                Some(_) | None => {
+                    for outbox in &**outboxes {
+                        outbox.deliver(to, envelope);
+                    }
                 }
             }
         }
     }
+
+    /// Whether a thread is so far behind that nothing more should be delivered for now.
+    pub fn is_behind(&self) -> bool {
+        self.under_way.iter().any(|(_, held)| Arc::strong_count(held) > Self::MOST_UNDER_WAY)
+    }
+}
+
+/// How often the count of a relay is held while nothing is under way: by the audience and by a group.
+const IDLE_GROUPED: usize = 2;
+
+/// Groups the outboxes by their relay.
+fn group(outboxes: impl Iterator<Item = Outbox>, under_way: &mut Vec<(Recipient<Relayed>, Arc<()>)>) -> Vec<Group> {
+    let mut groups: Vec<(Option<Recipient<Relayed>>, Vec<Outbox>)> = Vec::new();
+    for outbox in outboxes {
+        match groups.iter_mut().find(|(relay, _)| *relay == outbox.relay) {
+            Some((_, group)) => group.push(outbox),
+            None => groups.push((outbox.relay.clone(), vec![outbox])),
+        }
+    }
+    // A count is kept as long as it counts something, also for a thread that nobody listens on now.
+    under_way.retain(|(relay, held)| {
+        Arc::strong_count(held) > 1 || groups.iter().any(|(other, _)| other.as_ref() == Some(relay))
+    });
+    let mut count = |relay: Recipient<Relayed>| {
+        let known = under_way.iter().find(|(known, _)| *known == relay).map(|(_, held)| held.clone());
+        let held = known.unwrap_or_else(|| {
+            let fresh = Arc::new(());
+            under_way.push((relay.clone(), fresh.clone()));
+            fresh
+        });
+        (relay, held)
+    };
+    let groups = groups.into_iter();
+    groups.map(|(relay, outboxes)| Group { relay: relay.map(&mut count), outboxes: outboxes.into() }).collect()
 }

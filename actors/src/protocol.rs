@@ -14,7 +14,7 @@ pub mod run;
 pub mod status;
 pub mod time;
 
-pub use command::{Ask, CancelTarget, Command, Flow, Mode, Pattern, Publish, Topic};
+pub use command::{Ask, CancelTarget, Command, Flow, MAX_PAGE, Mode, Pattern, Publish, Topic};
 pub use error::{Code, Error, Result};
 pub use event::{Answer, Delivery, Envelope, Event, FORMS, Interest, To, Typist};
 pub use id::{

@@ -1,25 +1,25 @@
 //! The router of a tenant: brings conversations, channels and inboxes into use, and minds the agents.
 //!
-//! It is met once a place: who finds an address in the tenant's maps need not ask. It never does I/O, so a slow disk
-//! delays the place that reads from it and nobody else.
+//! It stands in nobody's way: whoever needs a place starts its actor by [`Doors`] on the spot and sends straight to it,
+//! so that what one session sends to one place arrives in the order sent.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, Weak};
 
 use actix::prelude::*;
 
 use crate::agent::card::AgentCard;
-use crate::agent::persona::Persona;
+use crate::agent::persona::{Limits, Persona};
 use crate::agent::{Agent, AgentParts, DeathWatch};
 use crate::brain::Brain;
+use crate::brain::remote::Remote;
 use crate::channel::{Channel, Nature};
 use crate::conversation::Conversation;
 use crate::directory::Listing;
-use crate::protocol::{AgentName, ChannelId, Command, ConversationId, Error};
+use crate::outbox::Outbox;
+use crate::protocol::{AgentName, Code, Error, SessionId};
 use crate::request::Request;
-use crate::tenant::Tenant;
-
-/// Requests for places not in use that may wait. Bringing one into use takes microseconds.
-const MAILBOX: usize = 4096;
+use crate::serving::Desk;
+use crate::tenant::{Opener, Room, Tenant};
 
 /// An agent as the configuration has it.
 #[derive(Clone)]
@@ -41,34 +41,26 @@ pub struct Router {
 #[rtype(result = "()")]
 struct AgentGone(AgentName);
 
-impl Router {
-    fn place(&self, request: Request) {
-        match place_of(&request.command, request.principal.agent.as_ref()) {
-            Some(Destination::Conversation(id)) => self.conversation(&id).do_send_or_refuse(request),
-            Some(Destination::Channel(nature)) => self.channel(nature).do_send_or_refuse(request),
-            None => request.refuse(Error::internal("This request concerns no place")),
-        }
-    }
+/// Starts the actors of a tenant's places.
+#[derive(Debug)]
+struct Doors(Weak<Tenant>);
 
-    fn conversation(&self, id: &ConversationId) -> Recipient<Request> {
-        let start = || {
-            let (tenant, id) = (self.tenant.clone(), id.clone());
-            let arbiter = self.tenant.house.arbiter();
-            Conversation::start_in_arbiter(arbiter, move |_| Conversation::new(tenant, id)).recipient()
+impl Opener for Doors {
+    fn start(&self, room: &Room) -> Option<Recipient<Request>> {
+        let tenant = self.0.upgrade()?;
+        let house = tenant.house.clone();
+        let channel = |nature| {
+            let tenant = tenant.clone();
+            Channel::start_in_arbiter(house.arbiter(), move |_| Channel::new(tenant, nature)).recipient()
         };
-        self.tenant.conversations.entry(id.clone()).or_insert_with(start).clone()
-    }
-
-    fn channel(&self, nature: Nature) -> Recipient<Request> {
-        let start = || {
-            let (tenant, nature) = (self.tenant.clone(), nature.clone());
-            let arbiter = self.tenant.house.arbiter();
-            Channel::start_in_arbiter(arbiter, move |_| Channel::new(tenant, nature)).recipient()
-        };
-        match &nature {
-            Nature::Channel(id) => self.tenant.channels.entry(id.clone()).or_insert_with(start).clone(),
-            Nature::Inbox(agent) => self.tenant.inboxes.entry(agent.clone()).or_insert_with(start).clone(),
-        }
+        Some(match room {
+            Room::Channel(id) => channel(Nature::Channel(id.clone())),
+            Room::Inbox(agent) => channel(Nature::Inbox(agent.clone())),
+            Room::Conversation(id) => {
+                let (tenant, id) = (tenant.clone(), id.clone());
+                Conversation::start_in_arbiter(house.arbiter(), move |_| Conversation::new(tenant, id)).recipient()
+            }
+        })
     }
 }
 
@@ -76,10 +68,61 @@ impl Router {
 pub fn open(tenant: &Arc<Tenant>, cast: Arc<[Cast]>) {
     let router = Router { tenant: tenant.clone(), cast: cast.clone() };
     let router = Router::start_in_arbiter(tenant.house.arbiter(), move |_| router);
-    tenant.set_router(router.clone().recipient());
+    tenant.set_opener(Box::new(Doors(Arc::downgrade(tenant))));
     for cast in &*cast {
         let card = Arc::new(AgentCard::new(&tenant.id, cast.persona.clone(), false));
         employ(tenant, cast, card, minded(cast, router.clone().recipient()));
+    }
+}
+
+/// Runs that an agent of another process is given at a time, over all of its sockets: enough to keep a few workers
+/// busy, few enough that one which is stuck holds little.
+pub const REMOTE_CONCURRENCY: usize = 8;
+
+/// Has a socket serve an agent of another process; with its first socket the agent is listed.
+///
+/// # Errors
+/// `UNAUTHORIZED` if an agent of the configuration has that name.
+pub fn serve(tenant: &Arc<Tenant>, name: &AgentName, outbox: Outbox) -> Result<(), Error> {
+    // Held until the agent is listed, so that coming and going do not cross.
+    let mut desks = tenant.desks.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(desk) = desks.get(name) {
+        desk.join(outbox);
+        return Ok(());
+    }
+    if tenant.directory.find(name.as_str()).is_some() {
+        let taken = format!("{name} is an agent of the server; connect under another name");
+        return Err(Error::new(Code::Unauthorized, taken));
+    }
+    let desk = Arc::new(Desk::default());
+    desk.join(outbox);
+    desks.insert(name.clone(), desk.clone());
+    let persona = Arc::new(remote_persona(name));
+    let card = Arc::new(AgentCard::new(&tenant.id, persona.clone(), true));
+    let cast = Cast { persona, brain: Arc::new(Remote::new(desk)) };
+    employ(tenant, &cast, card, DeathWatch::new(|| ()));
+    Ok(())
+}
+
+/// A socket serves an agent no longer; with its last socket the agent is struck off the list.
+pub fn leave(tenant: &Arc<Tenant>, name: &AgentName, session: SessionId) {
+    let mut desks = tenant.desks.lock().unwrap_or_else(PoisonError::into_inner);
+    if desks.get(name).is_some_and(|desk| desk.leave(session)) {
+        desks.remove(name);
+        tenant.directory.remove(name);
+    }
+}
+
+fn remote_persona(name: &AgentName) -> Persona {
+    Persona {
+        name: name.clone(),
+        title: "agent of another process".to_owned(),
+        description: format!("I am {name}, and I work in another process."),
+        specialities: Vec::new(),
+        greeting: format!("This is {name}. What can I do for you?"),
+        tools: Vec::new(),
+        brain: "remote".to_owned(),
+        limits: Limits { concurrency: REMOTE_CONCURRENCY, ..Limits::default() },
     }
 }
 
@@ -104,74 +147,8 @@ fn minded(cast: &Cast, router: Recipient<AgentGone>) -> DeathWatch {
     DeathWatch::new(move || router.do_send(AgentGone(name)))
 }
 
-/// Where a request goes.
-enum Destination {
-    Conversation(ConversationId),
-    Channel(Nature),
-}
-
-fn place_of(command: &Command, own: Option<&AgentName>) -> Option<Destination> {
-    let channel = |channel: &Option<ChannelId>| {
-        let nature = match channel {
-            Some(id) => Nature::Channel(id.clone()),
-            None => Nature::Inbox(own?.clone()),
-        };
-        Some(Destination::Channel(nature))
-    };
-    match command {
-        Command::Ask(ask) => Some(Destination::Conversation(ask.conversation.clone())),
-        Command::Join { conversation, .. }
-        | Command::Watch { conversation }
-        | Command::Leave { conversation }
-        | Command::History { conversation, .. }
-        | Command::Open { conversation, .. }
-        | Command::Delete { conversation }
-        | Command::Handoff { conversation, .. }
-        | Command::Typing { conversation, .. } => Some(Destination::Conversation(conversation.clone())),
-        Command::Publish(publish) => channel(&publish.channel),
-        Command::Attach { channel: id, .. } | Command::Detach { channel: id } | Command::Replay { channel: id, .. } => {
-            channel(id)
-        }
-        Command::Describe { channel, .. } | Command::Remove { channel } => {
-            Some(Destination::Channel(Nature::Channel(channel.clone())))
-        }
-        Command::Direct { to, .. } => Some(Destination::Channel(Nature::Inbox(to.clone()))),
-        Command::Cancel { .. } | Command::Status { .. } | Command::Subscribe { .. } | Command::Unsubscribe { .. } => {
-            None
-        }
-    }
-}
-
-trait SendOrRefuse {
-    /// Sends, and tells the asker if that is not possible.
-    fn do_send_or_refuse(&self, request: Request);
-}
-
-impl SendOrRefuse for Recipient<Request> {
-    fn do_send_or_refuse(&self, request: Request) {
-        if let Err(SendError::Full(request) | SendError::Closed(request)) = self.try_send(request) {
-            request.refuse(Error::new(
-                crate::protocol::Code::QueueFull,
-                "Too much is waiting there; try again after a while",
-            ));
-        }
-    }
-}
-
 impl Actor for Router {
     type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(MAILBOX);
-    }
-}
-
-impl Handler<Request> for Router {
-    type Result = ();
-
-    fn handle(&mut self, request: Request, _: &mut Self::Context) {
-        self.place(request);
-    }
 }
 
 impl Handler<AgentGone> for Router {

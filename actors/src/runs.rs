@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
 
-use crate::protocol::{Error, Run, RunId, RunStatus, Step, Subject, Timestamp};
+use crate::protocol::{Code, Error, Message, Run, RunId, RunStatus, Step, Subject, Timestamp};
 
 /// A run that has not ended, as anybody may look at it.
 #[derive(Debug)]
@@ -14,6 +14,37 @@ pub struct LiveRun {
     /// The only subject that may see it; `None`: everybody of the tenant.
     pub owner: Option<Subject>,
     progress: Mutex<RunProgress>,
+    receipt: Mutex<Option<Receipt>>,
+}
+
+/// Tells whoever gave an answer what became of it: the message it is written in, or why it is not. Told in any case.
+pub struct Receipt(Option<Box<dyn FnOnce(Result<&Message, Error>) + Send>>);
+
+impl Receipt {
+    /// Calls `told` once. It must neither block nor panic.
+    pub fn new(told: impl FnOnce(Result<&Message, Error>) + Send + 'static) -> Self {
+        Self(Some(Box::new(told)))
+    }
+
+    fn tell(mut self, result: Result<&Message, Error>) {
+        if let Some(told) = self.0.take() {
+            told(result);
+        }
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        if let Some(told) = self.0.take() {
+            told(Err(Error::new(Code::RunNotFound, "The run had ended before the answer was written")));
+        }
+    }
+}
+
+impl std::fmt::Debug for Receipt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Receipt")
+    }
 }
 
 /// How far a run has come.
@@ -28,7 +59,7 @@ pub struct RunProgress {
 impl LiveRun {
     /// A run that waits for its agent.
     pub fn new(run: Arc<Run>, owner: Option<Subject>) -> Self {
-        Self { run, owner, progress: Mutex::default() }
+        Self { run, owner, progress: Mutex::default(), receipt: Mutex::default() }
     }
 
     /// Notes that the agent began.
@@ -52,6 +83,19 @@ impl LiveRun {
             started_at: progress.started_at,
             steps: std::mem::take(&mut progress.steps),
         })
+    }
+
+    /// Leaves a receipt to be told when the run has ended. One answer is taken, so there is one receipt.
+    pub fn leave_receipt(&self, receipt: Receipt) {
+        *self.receipt.lock().unwrap_or_else(PoisonError::into_inner) = Some(receipt);
+    }
+
+    /// Tells the receipt, if one was left: the message that is written, or why there is none.
+    pub fn settle(&self, result: Result<&Message, Error>) {
+        let receipt = self.receipt.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(receipt) = receipt {
+            receipt.tell(result);
+        }
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut RunProgress) -> T) -> T {

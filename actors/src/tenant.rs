@@ -14,6 +14,7 @@ use crate::protocol::{
 };
 use crate::request::Request;
 use crate::runs::LiveRuns;
+use crate::serving::Desks;
 use crate::subscriptions::Subscriptions;
 
 /// A session as shown to operators.
@@ -31,6 +32,23 @@ pub struct SessionCard {
     pub connected_at: Timestamp,
 }
 
+/// A place that requests are sent to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Room {
+    /// A conversation.
+    Conversation(ConversationId),
+    /// A channel.
+    Channel(ChannelId),
+    /// The direct messages of an agent.
+    Inbox(AgentName),
+}
+
+/// Starts the actor of a place. It neither blocks nor reads: the actor reads what it needs by itself.
+pub trait Opener: Send + Sync + std::fmt::Debug {
+    /// Starts it; what is sent to the address from here on is handled in the order it was sent.
+    fn start(&self, room: &Room) -> Option<Recipient<Request>>;
+}
+
 /// What the actors of one tenant share.
 #[derive(Debug)]
 pub struct Tenant {
@@ -44,9 +62,11 @@ pub struct Tenant {
     pub subscriptions: Arc<Subscriptions>,
     /// Agents in other processes.
     pub presence: Presence,
+    /// Those of them that take work.
+    pub desks: Desks,
     /// Runs that have not ended.
     pub runs: LiveRuns,
-    /// Conversations in use. Whoever finds one here need not ask the router.
+    /// Conversations in use.
     pub conversations: DashMap<ConversationId, Recipient<Request>>,
     /// Channels in use.
     pub channels: DashMap<ChannelId, Recipient<Request>>,
@@ -54,12 +74,12 @@ pub struct Tenant {
     pub inboxes: DashMap<AgentName, Recipient<Request>>,
     /// Sessions. Bounded by the server's limit of sessions.
     pub sessions: DashMap<SessionId, SessionCard>,
-    router: std::sync::OnceLock<Recipient<Request>>,
+    opener: std::sync::OnceLock<Box<dyn Opener>>,
     subscription_ids: AtomicU64,
 }
 
 impl Tenant {
-    /// A tenant without agents; its router must be named before anything is sent to it.
+    /// A tenant without agents; who starts its places must be named before anything is sent to it.
     pub fn new(id: TenantId, house: Arc<House>) -> Self {
         Self {
             id,
@@ -67,19 +87,20 @@ impl Tenant {
             directory: Arc::default(),
             subscriptions: Arc::default(),
             presence: Presence::default(),
+            desks: Desks::default(),
             runs: LiveRuns::default(),
             conversations: DashMap::new(),
             channels: DashMap::new(),
             inboxes: DashMap::new(),
             sessions: DashMap::new(),
-            router: std::sync::OnceLock::new(),
+            opener: std::sync::OnceLock::new(),
             subscription_ids: AtomicU64::new(1),
         }
     }
 
-    /// Names the router. Once.
-    pub(crate) fn set_router(&self, router: Recipient<Request>) {
-        let _ = self.router.set(router);
+    /// Names who starts the actors of places. Once.
+    pub(crate) fn set_opener(&self, opener: Box<dyn Opener>) {
+        let _ = self.opener.set(opener);
     }
 
     /// A number for the next subscription.
@@ -87,43 +108,70 @@ impl Tenant {
         self.subscription_ids.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Sends a request to a conversation: straight there if it is in use, else by way of the router.
+    /// Sends a request to a conversation, brought into use if it is not.
     pub fn to_conversation(&self, id: &ConversationId, request: Request) {
-        let known = self.conversations.get(id).map(|address| address.clone());
-        self.send(known, request);
+        self.send(&Room::Conversation(id.clone()), request);
     }
 
     /// Sends a request to a channel in the same way.
     pub fn to_channel(&self, id: &ChannelId, request: Request) {
-        let known = self.channels.get(id).map(|address| address.clone());
-        self.send(known, request);
+        self.send(&Room::Channel(id.clone()), request);
     }
 
     /// Sends a request to an agent's inbox in the same way.
     pub fn to_inbox(&self, agent: &AgentName, request: Request) {
-        let known = self.inboxes.get(agent).map(|address| address.clone());
-        self.send(known, request);
+        self.send(&Room::Inbox(agent.clone()), request);
     }
 
-    fn send(&self, known: Option<Recipient<Request>>, request: Request) {
-        let refused = match known {
-            Some(address) => match address.try_send(request) {
+    /// Straight into the mailbox of the place, whoever sends: were a place brought into use by way of somebody else, a
+    /// second request of the same session could overtake the first.
+    fn send(&self, room: &Room, request: Request) {
+        let mut request = request;
+        // The second time round a place that was lost is started again.
+        for _ in 0..2 {
+            let Some(address) = self.address(room) else { break };
+            match address.try_send(request) {
                 Ok(()) => return,
-                Err(SendError::Closed(request)) => self.to_router(request),
-                Err(SendError::Full(request)) => Some(request),
-            },
-            None => self.to_router(request),
-        };
-        if let Some(request) = refused {
-            request.refuse(Error::new(Code::QueueFull, "Too much is waiting there; try again after a while"));
+                Err(SendError::Full(full)) => {
+                    request = full;
+                    break;
+                }
+                Err(SendError::Closed(closed)) => {
+                    request = closed;
+                    self.forget(room, &address);
+                }
+            }
+        }
+        request.refuse(Error::new(Code::QueueFull, "Too much is waiting there; try again after a while"));
+    }
+
+    fn address(&self, room: &Room) -> Option<Recipient<Request>> {
+        match room {
+            Room::Conversation(id) => self.in_use(&self.conversations, id, room),
+            Room::Channel(id) => self.in_use(&self.channels, id, room),
+            Room::Inbox(agent) => self.in_use(&self.inboxes, agent, room),
         }
     }
 
-    fn to_router(&self, request: Request) -> Option<Request> {
-        let Some(router) = self.router.get() else { return Some(request) };
-        match router.try_send(request) {
-            Ok(()) => None,
-            Err(SendError::Closed(request) | SendError::Full(request)) => Some(request),
+    fn in_use<K: Eq + std::hash::Hash + Clone>(
+        &self,
+        map: &DashMap<K, Recipient<Request>>,
+        key: &K,
+        room: &Room,
+    ) -> Option<Recipient<Request>> {
+        if let Some(address) = map.get(key) {
+            return Some(address.clone());
+        }
+        let opener = self.opener.get()?;
+        map.entry(key.clone()).or_try_insert_with(|| opener.start(room).ok_or(())).ok().map(|address| address.clone())
+    }
+
+    /// Takes a place off the map, unless another has come into use in its stead.
+    pub(crate) fn forget(&self, room: &Room, gone: &Recipient<Request>) {
+        match room {
+            Room::Conversation(id) => drop(self.conversations.remove_if(id, |_, address| address == gone)),
+            Room::Channel(id) => drop(self.channels.remove_if(id, |_, address| address == gone)),
+            Room::Inbox(agent) => drop(self.inboxes.remove_if(agent, |_, address| address == gone)),
         }
     }
 

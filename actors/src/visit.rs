@@ -1,14 +1,20 @@
 //! A session's stay in the runtime: what it may do, where its commands go, and tidying up after it.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
+use serde_json::Value;
+
+use crate::conversation::record::parse_run_id;
 use crate::outbox::Outbox;
 use crate::protocol::{
-    AgentName, CancelTarget, ChannelId, Code, Command, ConversationId, Error, Event, Interest, Pattern, Principal,
-    Publish, RunId, RunKind, Scope, SubscriptionId, Token,
+    AgentName, Answer, CancelTarget, ChannelId, Code, Command, ConversationId, Error, Event, Interest, MessageId,
+    Pattern, Principal, Publish, RunId, RunKind, Scope, SubscriptionId, Token,
 };
 use crate::request::Request;
+use crate::router;
+use crate::runs::Receipt;
+use crate::serving::{Desk, unknown};
 use crate::tenant::{SessionCard, Tenant};
 
 /// A session's stay in the runtime. Dropping it takes the session off every list.
@@ -62,10 +68,50 @@ impl Visit {
         &self.tenant
     }
 
-    /// Notes that the session is a socket of that agent.
-    pub fn appear(&mut self, agent: AgentName) {
+    /// Notes that the session is a socket of its agent, which takes work if it may.
+    fn attend(&mut self) -> Result<(), Error> {
+        if self.present.is_some() {
+            return Ok(());
+        }
+        let agent = self.own_agent()?;
+        if self.principal.scopes.has(Scope::AgentServe) {
+            router::serve(&self.tenant, &agent, self.outbox.clone())?;
+        }
         self.tenant.presence.arrive(&agent, &self.tenant.subscriptions);
         self.present = Some(agent);
+        Ok(())
+    }
+
+    fn own_agent(&self) -> Result<AgentName, Error> {
+        let agent = self.principal.agent.clone();
+        agent.ok_or_else(|| Error::new(Code::Unauthorized, "These credentials name no agent"))
+    }
+
+    /// Where the work of the session's agent is handed out.
+    fn desk(&self) -> Option<Arc<Desk>> {
+        let agent = self.present.as_ref()?;
+        self.tenant.desks.lock().unwrap_or_else(PoisonError::into_inner).get(agent).cloned()
+    }
+
+    /// Gives the answer to a run. It is acknowledged when it stands in its conversation.
+    fn answer(&self, token: Token, command: Command) -> Result<(), Error> {
+        let (Command::Publish(what) | Command::Direct { what, .. }) = command else { return Ok(()) };
+        let Publish { id, content, reply_to: Some(of), .. } = what else { return Ok(()) };
+        let way = self.desk().ok_or_else(|| unknown(&of))?.claim(&of)?;
+        let live = self.tenant.runs.get(of.as_str()).map(|live| live.clone()).ok_or_else(|| unknown(&of))?;
+        let (id, outbox) = (id.unwrap_or_else(MessageId::random), self.outbox.clone());
+        live.leave_receipt(Receipt::new(move |result| {
+            let event = match result {
+                Ok(message) => {
+                    Event::PublishAcknowledged { channel: None, id, seq: message.seq, at: message.created_at }
+                }
+                Err(error) => Event::Refused { error },
+            };
+            outbox.reply(token, event);
+        }));
+        // Should the run have ended meanwhile, its receipt says so.
+        let _ = way.send(as_answer(&content));
+        Ok(())
     }
 
     /// Carries out a command, or sends it on its way. An event returned is the reply; otherwise replies come through
@@ -78,8 +124,23 @@ impl Visit {
     }
 
     fn carry_out(&mut self, token: Token, interest: Interest, command: Command) -> Result<Option<Event>, Error> {
+        if let Command::Publish(Publish { reply_to: Some(of), .. })
+        | Command::Direct { what: Publish { reply_to: Some(of), .. }, .. } = &command
+            && parse_run_id(&RunId::trusted(of.as_str())).is_some()
+        {
+            self.answer(token, command)?;
+            return Ok(None);
+        }
         self.check(&command)?;
         match command {
+            Command::Attend => {
+                self.attend()?;
+                return Ok(Some(Event::Noted));
+            }
+            Command::Report { of, step } => {
+                self.desk().ok_or_else(|| unknown(&of))?.step(&of, step)?;
+                return Ok(Some(Event::Noted));
+            }
             Command::Status { agent: None } => {
                 return Ok(Some(Event::HouseReport { status: Box::new(self.tenant.status()) }));
             }
@@ -107,7 +168,11 @@ impl Visit {
             Command::Publish(_) | Command::Direct { .. } | Command::Describe { .. } | Command::Remove { .. } => {
                 principal.require(Scope::ChannelPublish)
             }
-            Command::Attach { .. } | Command::Replay { .. } => principal.require(Scope::ChannelSubscribe),
+            Command::Attach { channel: Some(_), .. } | Command::Replay { channel: Some(_), .. } => {
+                principal.require(Scope::ChannelSubscribe)
+            }
+            // An agent may always read what is sent to it alone.
+            Command::Attach { channel: None, .. } | Command::Replay { channel: None, .. } => Ok(()),
             Command::Join { .. }
             | Command::Watch { .. }
             | Command::Leave { .. }
@@ -120,6 +185,8 @@ impl Visit {
             Command::Status { .. }
             | Command::Subscribe { .. }
             | Command::Unsubscribe { .. }
+            | Command::Attend
+            | Command::Report { .. }
             | Command::Detach { .. } => Ok(()),
         }?;
         match channel_of(command) {
@@ -170,7 +237,7 @@ impl Visit {
             | Command::Delete { conversation }
             | Command::Handoff { conversation, .. }
             | Command::Typing { conversation, .. } => self.tenant.to_conversation(&conversation.clone(), request),
-            Command::Direct { to, .. } => self.tenant.to_inbox(&to.clone(), request),
+            Command::Direct { to, .. } => self.tenant.to_inbox(&self.addressee(to)?, request),
             command => match channel_of(command).cloned() {
                 Some(channel) => self.tenant.to_channel(&channel, request),
                 None => self.to_own_inbox(request)?,
@@ -179,10 +246,21 @@ impl Visit {
         Ok(())
     }
 
+    /// Whose inbox a direct message goes to: that of any agent that connects, whether it ever has or not.
+    fn addressee(&self, to: &AgentName) -> Result<AgentName, Error> {
+        match self.tenant.directory.find(to.as_str()) {
+            Some(listing) if listing.card.remote => Ok(listing.card.name().clone()),
+            Some(listing) => {
+                let name = listing.card.name();
+                Err(Error::new(Code::InvalidMessage, format!("{name} is an agent of the server and has no inbox"))
+                    .with_details(format!("target: expected an agent that connects; ask {name} in a conversation")))
+            }
+            None => Ok(to.clone()),
+        }
+    }
+
     fn to_own_inbox(&self, request: Request) -> Result<(), Error> {
-        let agent = self.principal.agent.clone();
-        let agent = agent.ok_or_else(|| Error::new(Code::Unauthorized, "These credentials name no agent"))?;
-        self.tenant.to_inbox(&agent, request);
+        self.tenant.to_inbox(&self.own_agent()?, request);
         Ok(())
     }
 
@@ -281,6 +359,14 @@ impl Visit {
     }
 }
 
+/// An answer as an agent of another process gives it: a text, or anything else for programs.
+fn as_answer(content: &str) -> Answer {
+    match serde_json::from_str(content).unwrap_or(Value::Null) {
+        Value::String(text) => Answer { text, data: Value::Null },
+        data => Answer { text: content.to_owned(), data },
+    }
+}
+
 /// The channel that a command is about, if it is about one.
 fn channel_of(command: &Command) -> Option<&ChannelId> {
     match command {
@@ -314,6 +400,7 @@ impl Drop for Visit {
             }
         }
         if let Some(agent) = self.present.take() {
+            router::leave(&self.tenant, &agent, self.outbox.session);
             self.tenant.presence.depart(&agent, &self.tenant.subscriptions);
         }
         self.tenant.sessions.remove(&self.outbox.session);

@@ -1,10 +1,8 @@
 //! `[journal]`: the store under everything that is remembered.
 
-use std::time::Duration;
-
 use serde::Deserialize;
 
-use super::bounds::{Checked, MIB, MINUTE, SECOND, count, size, time};
+use super::bounds::{Checked, MIB, count, size};
 use super::units;
 
 /// The store under everything that is remembered.
@@ -17,9 +15,9 @@ pub struct JournalConfig {
     /// Bytes that may wait for the writer.
     #[serde(deserialize_with = "units::size")]
     pub queue_bytes: usize,
-    /// How often a checkpoint is written; a start replays what came after the last one.
-    #[serde(deserialize_with = "units::time")]
-    pub checkpoint: Duration,
+    /// Records after which a checkpoint is written; a start reads again what came after the last one.
+    #[serde(deserialize_with = "units::count")]
+    pub checkpoint_records: usize,
     /// Memory for pages read or written lately, in bytes.
     #[serde(deserialize_with = "units::size")]
     pub cache: usize,
@@ -29,7 +27,7 @@ impl JournalConfig {
     pub(super) fn check(&self) -> Checked {
         count(self.queue_records, 256..=1_000_000)?;
         size(self.queue_bytes, MIB..=4096 * MIB)?;
-        time(self.checkpoint, SECOND..=60 * MINUTE)?;
+        count(self.checkpoint_records, 256..=10_000_000)?;
         size(self.cache, MIB..=65_536 * MIB)
     }
 }

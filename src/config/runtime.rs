@@ -15,10 +15,6 @@ pub struct RuntimeConfig {
     /// The agent that leads a new conversation; `None`: the first one.
     #[serde(deserialize_with = "agent")]
     pub default_agent: Option<AgentName>,
-    /// What a cancelled or overdue run is given to stop by itself. At most a second: a cancelled run's last frame is
-    /// promised within one.
-    #[serde(deserialize_with = "units::time")]
-    pub run_grace: Duration,
     /// When a typing indicator ends by itself.
     #[serde(deserialize_with = "units::time")]
     pub typing: Duration,
@@ -41,7 +37,6 @@ pub struct RuntimeConfig {
 
 impl RuntimeConfig {
     pub(super) fn check(&self) -> Checked {
-        time(self.run_grace, Duration::ZERO..=SECOND)?;
         time(self.typing, SECOND..=10 * MINUTE)?;
         time(self.aging, SECOND..=DAY)?;
         time(self.dedup_window, Duration::ZERO..=60 * MINUTE)?;

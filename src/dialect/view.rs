@@ -81,7 +81,8 @@ pub struct PublicationView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     channel_id: Option<&'a str>,
     timestamp: Rfc3339,
-    seq: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reply_to: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,7 +100,8 @@ impl<'a> PublicationView<'a> {
             agent_id: publication.agent.as_ref().map(|agent| agent.as_str()),
             channel_id: publication.channel.as_ref().map(|channel| channel.as_str()),
             timestamp: Rfc3339(publication.created_at),
-            seq: publication.seq,
+            // What stands in no log has no place: the work that an agent is given.
+            seq: (publication.seq > 0).then_some(publication.seq),
             reply_to: publication.reply_to.as_ref().map(|id| id.as_str()),
             metadata: publication.metadata.as_deref().map(raw),
         }

@@ -53,6 +53,11 @@ impl Caller {
         self.0.require(scope).map_err(HttpError::from)
     }
 
+    /// Refuses callers that are no operators, once the server asks for credentials.
+    pub fn require_operator(&self, app: &App) -> Result<(), HttpError> {
+        if app.config.auth.required { self.require(Scope::Admin) } else { Ok(()) }
+    }
+
     /// Reads from the archive as this caller may see it, off the worker.
     pub async fn read<T: Send + 'static>(
         &self,

@@ -32,6 +32,17 @@ impl HttpError {
         self
     }
 
+    /// The same error with details behind the sentence.
+    pub fn details(mut self, details: impl Into<String>) -> Self {
+        self.details = details.into();
+        self
+    }
+
+    /// Whether this is the runtime's error of that code.
+    pub fn is(&self, code: Code) -> bool {
+        self.code == code.as_str()
+    }
+
     /// The same error with the seconds after which a retry makes sense.
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);

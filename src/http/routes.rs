@@ -1,19 +1,48 @@
 //! Every route of the server, on one page.
 
 use actix_web::web::{self, ServiceConfig};
+use actix_web::{FromRequest, Handler, Resource, Responder, guard};
 
-use super::{agent_run, health, history, sockets};
+use super::{
+    agent_run, agents, channels, conversations, front, health, history, metrics, runs, sessions, shape, sockets, status,
+};
 
 /// Mounts everything.
 pub fn mount(routes: &mut ServiceConfig) {
     routes
-        .route("/health/live", web::get().to(health::live))
-        .route("/health/ready", web::get().to(health::ready))
+        .service(read("/", front::page))
+        .service(read("/assets/page.css", front::style))
+        .service(read("/health/live", health::live))
+        .service(read("/health/ready", health::ready))
+        .service(read("/metrics", metrics::get))
+        .service(read("/status", status::get))
+        .service(read("/sessions", sessions::list))
+        .service(read("/agents", agents::list))
+        .service(read("/agents/{id}", agents::get))
+        .service(read("/conversations", conversations::list))
+        .service(read("/conversations/{id}", conversations::get))
+        .service(read("/conversations/{id}/messages", conversations::messages))
+        .service(read("/channels", channels::list))
+        .service(read("/channels/{id}", channels::get))
+        .service(read("/channels/{id}/messages", channels::messages))
+        .service(read("/runs/{id}", runs::get).route(web::delete().to(runs::cancel)))
         // Sockets: documents 000 and 002.
         .route("/ws", web::get().to(sockets::agents))
         // Document 004, then 001: `ws` is no chat's name.
         .route("/chat/ws", web::get().to(sockets::threads))
         .route("/chat/{chat_id}", web::get().to(sockets::steps))
-        .route("/history/{chat_id}", web::get().to(history::list))
-        .route("/agent/run", web::post().to(agent_run::run));
+        .service(read("/history/{chat_id}", history::list))
+        .route("/agent/run", web::post().to(agent_run::run))
+        .default_service(web::to(shape::nothing_here));
+}
+
+/// A resource to read: GET, and HEAD, which is the same without the body.
+fn read<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let head = web::route().guard(guard::Head()).to(handler.clone());
+    web::resource(path).route(web::get().to(handler)).route(head)
 }

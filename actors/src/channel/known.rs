@@ -39,6 +39,10 @@ impl Known {
     /// Forgets an id whose publication failed.
     pub fn take_back(&mut self, id: &MessageId) {
         self.seqs.remove(id);
+        // Found near the end: what fails was remembered a moment ago. Left there, it would end a later one early.
+        if let Some(at) = self.order.iter().rposition(|(_, known)| known == id) {
+            self.order.remove(at);
+        }
     }
 
     fn forget(&mut self, now: Timestamp) {

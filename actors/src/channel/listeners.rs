@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::outbox::{Audience, Outbox};
+use crate::outbox::{Audience, Delivered, Outbox};
 use crate::protocol::{Envelope, SessionId, To};
 
 /// A session that listens.
@@ -19,9 +19,9 @@ struct Listener {
 #[derive(Debug, Default)]
 pub struct Listeners {
     list: HashMap<SessionId, Listener>,
-    /// Those that are live, grouped; made anew after a change.
-    members: Option<Audience>,
-    subscribers: Option<Audience>,
+    /// Those that are live, grouped.
+    members: Audience,
+    subscribers: Audience,
 }
 
 impl Listeners {
@@ -47,24 +47,39 @@ impl Listeners {
         self.list.is_empty()
     }
 
-    /// Whether anybody gets what is published now.
-    pub fn any_live(&self) -> bool {
-        self.list.values().any(|listener| listener.live)
-    }
-
     /// Sends an envelope to everybody who is live.
     pub fn deliver(&mut self, envelope: &Arc<Envelope>) {
         let Self { list, members, subscribers } = self;
-        let group = |to: To| {
+        let of = |to: To| {
             let of = list.values().filter(move |listener| listener.live && listener.to == to);
-            Audience::group(of.map(|listener| listener.outbox.clone()))
+            of.map(|listener| listener.outbox.clone())
         };
-        members.get_or_insert_with(|| group(To::Member)).deliver(To::Member, envelope);
-        subscribers.get_or_insert_with(|| group(To::Subscriber)).deliver(To::Subscriber, envelope);
+        members.deliver(To::Member, envelope, || of(To::Member));
+        subscribers.deliver(To::Subscriber, envelope, || of(To::Subscriber));
+    }
+
+    /// Sends an envelope to each who is live and strikes those out that have ended; says whether anybody has it.
+    pub fn hand_over(&mut self, envelope: &Arc<Envelope>) -> bool {
+        let before = self.list.len();
+        let mut handed = false;
+        self.list.retain(|_, listener| {
+            let delivered = listener.live.then(|| listener.outbox.deliver(listener.to, envelope));
+            handed |= delivered == Some(Delivered::Yes);
+            delivered != Some(Delivered::Gone)
+        });
+        if self.list.len() < before {
+            self.changed();
+        }
+        handed
+    }
+
+    /// Whether some thread is so far behind that nothing more should be delivered for now.
+    pub fn are_behind(&self) -> bool {
+        self.members.is_behind() || self.subscribers.is_behind()
     }
 
     fn changed(&mut self) {
-        self.members = None;
-        self.subscribers = None;
+        self.members.changed();
+        self.subscribers.changed();
     }
 }

@@ -1,9 +1,11 @@
 //! Publishing: append, acknowledge, send to everybody who listens.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
 
+use super::known::Known;
 use super::record::{PUBLICATIONS, PublicationRecord, STATES, StateRecord};
 use super::{Channel, Log, Nature, Recent};
 use crate::journal::format::encode;
@@ -18,26 +20,30 @@ pub(super) struct Committed(pub Result<(), Error>);
 
 /// What was handed to the journal, with who is told when it comes back.
 pub(super) enum Write {
-    /// A publication.
-    Publication { request: Request, publication: Arc<Publication> },
-    /// A publication that is a repetition of one still being written.
-    Repetition { request: Request, id: MessageId, seq: u64, at: Timestamp },
+    /// A publication, with the requests that repeated it meanwhile.
+    Publication { request: Request, publication: Arc<Publication>, repeats: Vec<Request> },
     /// A description of the channel.
     Description { request: Request, created: bool },
     /// The end of the channel.
     Removal { request: Request },
     /// How far an inbox has been delivered.
-    Delivered,
+    Delivered { upto: u64 },
 }
+
+/// Writes that may be under way. As many requests as wait for the channel at most; beyond it a publisher is refused
+/// before it has a place, so that nobody else is touched.
+const MAX_WRITES: usize = 4096;
 
 impl Channel {
     pub(super) fn publish(&mut self, request: Request, publish: Publish, ctx: &mut Context<Self>) -> Result<(), Error> {
         let now = Timestamp::now();
         let id = publish.id.unwrap_or_else(MessageId::random);
         if let Some(seq) = self.known.seq_of(&id, now) {
-            // Acknowledged behind the first one, which may still be on its way to the disk.
-            self.append(Batch::new(), Write::Repetition { request, id, seq, at: now }, ctx);
+            self.repeated(request, id, seq, now);
             return Ok(());
+        }
+        if self.writes.len() >= MAX_WRITES {
+            return Err(Error::new(Code::QueueFull, "Too much is being written there; try again after a while"));
         }
         let record = PublicationRecord {
             id: id.clone(),
@@ -56,8 +62,22 @@ impl Channel {
         batch.push(self.entry(PUBLICATIONS, seq, bytes));
         self.known.remember(id, seq, now);
         let publication = Arc::new(record.into_publication(&self.tenant.id, self.id(), seq));
-        self.append(batch, Write::Publication { request, publication }, ctx);
+        self.append(batch, Write::Publication { request, publication, repeats: Vec::new() }, ctx);
         Ok(())
+    }
+
+    /// Acknowledges what was published before: at once, or with the first one if that is still on its way to the disk.
+    fn repeated(&mut self, again: Request, id: MessageId, at: u64, now: Timestamp) {
+        let waiting = self.writes.iter_mut().rev().find_map(|write| match write {
+            Write::Publication { publication, repeats, .. } if publication.seq == at && publication.id == id => {
+                Some(repeats)
+            }
+            _ => None,
+        });
+        match waiting {
+            Some(repeats) => repeats.push(again),
+            None => again.reply(self.acknowledgement(id, at, now)),
+        }
     }
 
     pub(super) fn describe(
@@ -80,20 +100,30 @@ impl Channel {
             return Err(Error::new(Code::ChannelNotFound, "There is no such channel"));
         }
         let place = self.tenant.house.journal.reserve();
-        let fresh = Log { place, state: None, publications: 0, states: 0, broken: self.log.broken };
+        let fresh = Log { broken: self.log.broken, ..Log::fresh(place) };
         let old = std::mem::replace(&mut self.log, fresh);
+        self.known = Known::new(self.tenant.house.settings.dedup);
         self.append(vec![Entry::Delete { place: old.place }], Write::Removal { request }, ctx);
         Ok(())
     }
 
     /// Notes how far an inbox has been delivered. What is lost of this in a crash is delivered again.
     pub(super) fn note_delivered(&mut self, seq: u64, ctx: &mut Context<Self>) {
-        let Some(state) = self.log.state.clone().filter(|state| state.delivered < seq) else { return };
-        if matches!(self.nature, Nature::Channel(_)) {
+        if matches!(self.nature, Nature::Channel(_)) || seq <= self.delivered {
             return;
         }
-        if let Ok(batch) = self.state_entries(StateRecord { delivered: seq, ..state }) {
-            self.append(batch, Write::Delivered, ctx);
+        self.delivered = seq;
+        // One such write at a time: the next one notes all that was delivered meanwhile.
+        if !self.writes.iter().any(|write| matches!(write, Write::Delivered { .. })) {
+            self.write_delivered(ctx);
+        }
+    }
+
+    fn write_delivered(&mut self, ctx: &mut Context<Self>) {
+        let upto = self.delivered;
+        let Some(state) = self.log.state.clone().filter(|state| state.delivered < upto) else { return };
+        if let Ok(batch) = self.state_entries(StateRecord { delivered: upto, ..state }) {
+            self.append(batch, Write::Delivered { upto }, ctx);
         }
     }
 
@@ -147,16 +177,18 @@ impl Channel {
 
     fn written(&mut self, write: Write, ctx: &mut Context<Self>) {
         match write {
-            Write::Publication { request, publication } => {
-                request.reply(self.acknowledgement(publication.id.clone(), publication.seq, publication.created_at));
+            Write::Publication { request, publication, repeats } => {
+                for request in std::iter::once(request).chain(repeats) {
+                    let Publication { id, seq, created_at, .. } = &*publication;
+                    request.reply(self.acknowledgement(id.clone(), *seq, *created_at));
+                }
                 self.recent.push(publication.clone());
-                let (seq, read) = (publication.seq, self.listeners.any_live());
-                self.listeners.deliver(&self.sealed(publication));
-                if read {
+                let seq = publication.seq;
+                if self.spread(publication) {
                     self.note_delivered(seq, ctx);
                 }
+                self.wait_for_relays(ctx);
             }
-            Write::Repetition { request, id, seq, at } => request.reply(self.acknowledgement(id, seq, at)),
             Write::Description { request, created } => {
                 if let Some(channel) = self.id().cloned() {
                     request.reply(Event::ChannelDescribed { channel, created });
@@ -164,10 +196,30 @@ impl Channel {
             }
             Write::Removal { request } => {
                 self.recent = Recent::default();
-                self.known = super::Known::new(self.tenant.house.settings.dedup);
                 request.reply(Event::Noted);
             }
-            Write::Delivered => {}
+            Write::Delivered { upto } if upto < self.delivered => self.write_delivered(ctx),
+            Write::Delivered { .. } => {}
+        }
+    }
+
+    /// Sends a publication to everybody who listens now. Of an inbox it says whether anybody has it.
+    pub(super) fn spread(&mut self, publication: Arc<Publication>) -> bool {
+        let envelope = self.sealed(publication);
+        match self.nature {
+            Nature::Inbox(_) => self.listeners.hand_over(&envelope),
+            Nature::Channel(_) => {
+                self.listeners.deliver(&envelope);
+                true
+            }
+        }
+    }
+
+    /// Handles nothing more while a thread of listeners is far behind; publishers then find the mailbox full.
+    fn wait_for_relays(&mut self, ctx: &mut Context<Self>) {
+        if self.listeners.are_behind() {
+            let pause = actix::clock::sleep(Duration::from_millis(1)).into_actor(self);
+            ctx.wait(pause.map(|(), channel, ctx| channel.wait_for_relays(ctx)));
         }
     }
 
@@ -175,14 +227,13 @@ impl Channel {
     fn unwritten(&mut self, write: Write, error: Error) {
         self.log.broken = true;
         match write {
-            Write::Publication { request, publication } => {
+            Write::Publication { request, publication, repeats } => {
                 self.known.take_back(&publication.id);
-                request.refuse(error);
+                request.refuse(error.clone());
+                repeats.iter().for_each(|repeat| repeat.refuse(error.clone()));
             }
-            Write::Repetition { request, .. } | Write::Description { request, .. } | Write::Removal { request } => {
-                request.refuse(error);
-            }
-            Write::Delivered => {}
+            Write::Description { request, .. } | Write::Removal { request } => request.refuse(error),
+            Write::Delivered { .. } => {}
         }
     }
 

@@ -8,7 +8,7 @@ use super::record::{PUBLICATIONS, PublicationRecord, STATES, StateRecord};
 use super::{Log, size};
 use crate::journal::format::decode;
 use crate::journal::{Journal, Place, PlaceName, Record, Stream};
-use crate::protocol::{ChannelId, Error, Publication, TenantId, Timestamp};
+use crate::protocol::{ChannelId, Error, MessageId, Publication, TenantId, Timestamp};
 
 /// Publications read at a time.
 const PAGE: usize = 256;
@@ -16,11 +16,28 @@ const PAGE: usize = 256;
 /// Bytes of publications read at a time, unless one alone is larger: a quarter of what a session's queue may hold.
 const PAGE_BYTES: usize = 256 * 1024;
 
+/// What of a channel is read.
+pub(super) struct Wanted {
+    /// For how long ids are remembered.
+    pub window: Duration,
+    /// The last `seq` that listeners have been told of; 0 if there are none.
+    pub told: u64,
+}
+
 /// What the journal knows of a channel.
 pub(super) struct Loaded {
     pub log: Log,
-    /// At least those within the window, oldest first, up to the last.
+    /// The ids within the window, oldest first.
+    pub known: Vec<(MessageId, u64, Timestamp)>,
+    /// The latest publications, oldest first.
     pub recent: Vec<Arc<Publication>>,
+}
+
+impl Loaded {
+    /// A channel that has not been made.
+    pub(super) fn none(log: Log) -> Self {
+        Self { log, known: Vec::new(), recent: Vec::new() }
+    }
 }
 
 /// Reads a channel; `None` if it has never been made. Blocks.
@@ -28,7 +45,7 @@ pub(super) fn load(
     journal: &dyn Journal,
     name: &PlaceName,
     channel: Option<&ChannelId>,
-    window: Duration,
+    wanted: Wanted,
 ) -> Result<Option<Loaded>, Error> {
     let Some(place) = journal.find(name)? else { return Ok(None) };
     let stream = |lane| Stream { place, lane };
@@ -39,22 +56,24 @@ pub(super) fn load(
         states: journal.head(stream(STATES))?,
         broken: false,
     };
-    let window = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
-    let (now, mut pages, mut count, mut before) = (Timestamp::now(), Vec::new(), 0, None);
+    let window = u64::try_from(wanted.window.as_millis()).unwrap_or(u64::MAX);
+    // Newest first while reading; of older pages the ids are all that is kept.
+    let (now, mut known, mut recent, mut before) = (Timestamp::now(), Vec::new(), Vec::new(), None);
     loop {
         let records = journal.read_before(stream(PUBLICATIONS), before, PAGE)?;
         let page = publications(&records, &name.tenant, channel)?;
-        let Some(first) = page.first() else { break };
-        let enough = first.seq == 1 || now.since(first.created_at) > window;
+        let Some(first) = page.first().cloned() else { break };
+        known.extend(page.iter().rev().map(|one| (one.id.clone(), one.seq, one.created_at)));
+        let newest = before.is_none();
+        recent.extend(page.into_iter().rev().filter(|one| newest || wanted.told > 0 && one.seq > wanted.told));
         before = Some(first.seq);
-        count += page.len();
-        pages.push(page);
-        if enough || count >= MAX_KNOWN {
+        if first.seq == 1 || now.since(first.created_at) > window || known.len() >= MAX_KNOWN {
             break;
         }
     }
-    pages.reverse();
-    Ok(Some(Loaded { log, recent: pages.concat() }))
+    known.reverse();
+    recent.reverse();
+    Ok(Some(Loaded { log, known, recent }))
 }
 
 /// What is known of a channel. Blocks.

@@ -1,9 +1,12 @@
 //! Listening, from now on or from a point in the past.
 
+use std::sync::Arc;
+
 use actix::prelude::*;
 
 use super::{Channel, Nature, reading};
-use crate::protocol::{Error, Event, Timestamp, To};
+use crate::outbox::Delivered;
+use crate::protocol::{Error, Event, Publication, Timestamp, To};
 use crate::request::Request;
 
 impl Channel {
@@ -17,7 +20,7 @@ impl Channel {
         let to = if member { To::Member } else { To::Subscriber };
         let since = match self.nature {
             Nature::Channel(_) => since,
-            Nature::Inbox(_) => self.log.state.as_ref().map(|state| self.kept_since(state.delivered)),
+            Nature::Inbox(_) => Some(self.kept_since()),
         };
         self.listeners.put(request.outbox.clone(), to, since.is_none());
         match since {
@@ -43,11 +46,9 @@ impl Channel {
         let head = self.committed_head();
         let first = self.recent.list.front().map_or(u64::MAX, |publication| publication.seq);
         if after >= head || first <= after + 1 {
-            for publication in self.recent.list.iter().filter(|publication| publication.seq > after) {
-                request.outbox.deliver(to, &self.sealed(publication.clone()));
-            }
+            let missing: Vec<_> = self.recent.list.iter().filter(|one| one.seq > after).cloned().collect();
+            self.send_page(&request, to, missing, after, ctx)?;
             self.listeners.put(request.outbox.clone(), to, true);
-            self.note_delivered(head, ctx);
             request.reply(Event::Noted);
             return Ok(());
         }
@@ -57,34 +58,60 @@ impl Channel {
             crate::house::off_arbiter(move || reading::replay_page(&*journal, place, &tenant, channel.as_ref(), after));
         ctx.spawn(read.into_actor(self).map(move |page, channel, ctx| match page {
             Ok(page) => {
-                let head = channel.committed_head();
-                let page = page.into_iter().filter(|publication| publication.seq <= head);
-                let mut after = after;
-                for publication in page {
-                    after = publication.seq;
-                    request.outbox.deliver(to, &channel.sealed(publication));
+                if let Ok(after) = channel.send_page(&request, to, page, after, ctx) {
+                    request.reply(Event::ReplayPaused { channel: channel.id().cloned(), after });
                 }
-                channel.note_delivered(after, ctx);
-                request.reply(Event::ReplayPaused { channel: channel.id().cloned(), after });
             }
             Err(error) => request.refuse(error),
         }));
         Ok(())
     }
 
-    /// Where an inbox begins for a reader who has everything up to `delivered`: older messages than are kept are skipped.
-    fn kept_since(&self, delivered: u64) -> u64 {
-        let settings = &self.tenant.house.settings;
-        let keep = u64::try_from(settings.inbox_keep.as_millis()).unwrap_or(u64::MAX);
-        let most = u64::try_from(settings.inbox_max).unwrap_or(u64::MAX);
-        let now = Timestamp::now();
-        let stale = self.recent.list.iter().rev().find(|publication| now.since(publication.created_at) > keep);
-        let expired = stale.map_or(0, |publication| publication.seq);
-        delivered.max(expired).max(self.committed_head().saturating_sub(most))
+    /// Sends a page of what came after `after`; returns up to where the reader has everything now. An error means that
+    /// the reader has ended, and what it was sent last is not delivered.
+    fn send_page(
+        &mut self,
+        request: &Request,
+        to: To,
+        page: Vec<Arc<Publication>>,
+        after: u64,
+        ctx: &mut Context<Self>,
+    ) -> Result<u64, Error> {
+        let head = self.committed_head();
+        let mut upto = after;
+        for publication in page.into_iter().filter(|publication| publication.seq <= head) {
+            let seq = publication.seq;
+            if !self.is_stale(&publication) && request.outbox.deliver(to, &self.sealed(publication)) == Delivered::Gone
+            {
+                self.listeners.remove(request.outbox.session);
+                self.note_delivered(upto, ctx);
+                return Err(Error::internal("The session has ended"));
+            }
+            upto = seq;
+        }
+        if upto == after {
+            // Nothing to be read where something should be: go on where there is something.
+            let first = self.recent.list.front().map_or(head, |publication| publication.seq.saturating_sub(1));
+            upto = first.max(after);
+        }
+        self.note_delivered(upto, ctx);
+        Ok(upto)
+    }
+
+    /// Where an inbox begins for a reader: behind what was delivered, and no more than is kept.
+    fn kept_since(&self) -> u64 {
+        let most = u64::try_from(self.tenant.house.settings.inbox_max).unwrap_or(u64::MAX);
+        self.delivered.max(self.committed_head().saturating_sub(most))
+    }
+
+    /// Whether a direct message is older than it is kept.
+    fn is_stale(&self, publication: &Publication) -> bool {
+        let keep = u64::try_from(self.tenant.house.settings.inbox_keep.as_millis()).unwrap_or(u64::MAX);
+        matches!(self.nature, Nature::Inbox(_)) && Timestamp::now().since(publication.created_at) > keep
     }
 
     /// The last `seq` that everybody has been told of.
-    fn committed_head(&self) -> u64 {
+    pub(super) fn committed_head(&self) -> u64 {
         self.recent.list.back().map_or(0, |publication| publication.seq)
     }
 }

@@ -9,7 +9,8 @@ use super::writing::{Then, Write};
 use super::{Conversation, Log, RECENT, loading};
 use crate::journal::Entry;
 use crate::protocol::{
-    AgentName, Code, Envelope, Error, Event, Interest, Message, MessageId, Mode, Part, Role, Timestamp, Typist,
+    AgentName, Code, Envelope, Error, Event, Interest, MAX_PAGE, Message, MessageId, Mode, Part, Role, Timestamp,
+    Typist,
 };
 use crate::request::Request;
 
@@ -18,9 +19,6 @@ const TYPISTS: usize = 64;
 
 /// Messages read at a time when a whole conversation is sent; the reader asks for the next page when it has these.
 const PAGE: usize = 100;
-
-/// The longest page of history that one request gets.
-pub const MAX_PAGE: usize = 1000;
 
 impl Conversation {
     pub(super) fn join(

@@ -173,6 +173,7 @@ impl Conversation {
         let Some(open) = inquiry.current.take() else { return };
         let session = inquiry.asker.session();
         let duration_ms = message.created_at.since(open.live.run.created_at);
+        open.live.settle(Ok(&message));
         let run = self.run_over(open, RunStatus::Completed, duration_ms);
         self.added(&message, Some(session));
         self.tell_end(asked_at, Event::RunAnswered { run, answer: message, mood, duration_ms });
@@ -203,6 +204,7 @@ impl Conversation {
         let open = self.inquiries.get_mut(&asked_at).and_then(|inquiry| inquiry.current.take());
         let Some(open) = open else { return };
         let duration_ms = failure.ended_at.since(open.live.run.created_at);
+        open.live.settle(Err(failure.error.clone()));
         let run = self.run_over(open, failure.status, duration_ms);
         let FailureRecord { status, error, .. } = failure;
         self.tell_end(asked_at, Event::RunFailed { run, status, error, duration_ms });

@@ -51,13 +51,21 @@ pub struct Options {
     /// Records after which a checkpoint is due: a start reads up to so many again (16,384 in some 50 ms), and memory
     /// holds where they are (16 bytes each).
     pub checkpoint_every: usize,
+    /// Bytes of sled's page cache. Its own default of 1 GB is more than a server beside others should take.
+    pub cache: u64,
     /// The disk.
     pub disk: Arc<dyn Disk>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { queue_entries: 8192, queue_bytes: 32 << 20, checkpoint_every: 16_384, disk: Arc::new(RealDisk) }
+        Self {
+            queue_entries: 8192,
+            queue_bytes: 32 << 20,
+            checkpoint_every: 16_384,
+            cache: 64 << 20,
+            disk: Arc::new(RealDisk),
+        }
     }
 }
 
@@ -85,7 +93,7 @@ impl SledJournal {
     /// Opens the store in `dir`, making both where they are missing. Blocks while it reads the log behind the last
     /// checkpoint.
     pub fn open(dir: &Path, options: Options) -> Result<Arc<Self>, OpenError> {
-        let opened = open::open(dir, options.disk)?;
+        let opened = open::open(dir, options.disk, options.cache)?;
         let shared = Arc::new(Shared {
             store: opened.store,
             state: opened.state,

@@ -3,7 +3,10 @@
 use serde_json::Value;
 
 use super::id::{AgentName, ChannelId, ConversationId, MessageId, SubscriptionId, Token};
-use super::run::{Priority, RunKind};
+use super::run::{Priority, RunKind, Step};
+
+/// The most messages that one page of history holds.
+pub const MAX_PAGE: usize = 1000;
 
 /// One request, already checked for shape; whether its names exist is for the runtime to find out.
 ///
@@ -36,7 +39,7 @@ pub enum Command {
     History {
         /// It must exist.
         conversation: ConversationId,
-        /// How many messages at most.
+        /// How many messages at most, up to `MAX_PAGE`.
         limit: usize,
         /// Only messages with a smaller `seq`.
         before: Option<u64>,
@@ -133,6 +136,16 @@ pub enum Command {
         channel: Option<ChannelId>,
         /// Publications after this `seq`.
         after: u64,
+    },
+    /// Be present as the principal's agent, and with the scope `agent:serve` take work for it. Said again it changes
+    /// nothing: a heartbeat.
+    Attend,
+    /// Report a step of a run that was given to the principal's agent.
+    Report {
+        /// The message that asked.
+        of: MessageId,
+        /// What was done.
+        step: Step,
     },
     /// End a run, or all runs of a request, before their time.
     Cancel {

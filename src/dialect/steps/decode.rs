@@ -3,7 +3,7 @@
 use bytestring::ByteString;
 use serde_json::Value;
 
-use callboard_actors::conversation::manners::MAX_PAGE;
+use callboard_actors::protocol::MAX_PAGE;
 use callboard_actors::protocol::{Ask, Code, Command, ConversationId, Error, Interest, Priority, Result, RunKind};
 
 use crate::dialect::fields::Fields;

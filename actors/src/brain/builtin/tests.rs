@@ -56,6 +56,7 @@ impl Agent {
             agent: persona.name.clone(),
             agent_id: AgentId::of(&tenant, &persona.name),
             conversation: ConversationId::trusted("c"),
+            asked_at: 1,
             asked_by: MessageId::random(),
             request_id: None,
             turn: Turn::ONLY,

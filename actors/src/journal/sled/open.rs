@@ -85,14 +85,14 @@ pub(super) struct Opened {
 }
 
 /// Opens or makes the store in `dir`.
-pub(super) fn open(dir: &Path, disk: Arc<dyn Disk>) -> Result<Opened, OpenError> {
+pub(super) fn open(dir: &Path, disk: Arc<dyn Disk>, cache: u64) -> Result<Opened, OpenError> {
     let io = |source| OpenError::Io { dir: dir.to_owned(), source };
     let fault = |fault| refusal(dir, fault);
     fs::create_dir_all(dir).map_err(io)?;
     let lock = lock(dir)?;
     remove_unfinished_snapshots(dir).map_err(io)?;
     let mark = Watermark::read(dir).map_err(io)?;
-    let store = Store::open(dir, disk).map_err(fault)?;
+    let store = Store::open(dir, disk, cache).map_err(fault)?;
     check_format(&store, mark)?;
     let checkpoint = Checkpoint::read(&store).map_err(fault)?;
     let unfinished = checkpoint.unfinished(&store).map_err(fault)?;

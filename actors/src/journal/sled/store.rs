@@ -25,9 +25,6 @@ pub(super) const VALUE: usize = 6 * 1024;
 /// What the checksum before each value takes.
 const SEAL: usize = 4;
 
-/// sled's page cache. Its default of 1 GB is more than a server beside others should take.
-const CACHE: u64 = 64 << 20;
-
 /// How long a sled that was dropped may take to let go of its file: its threads finish what they have in hand.
 const REMAINS: Duration = Duration::from_secs(5);
 
@@ -55,6 +52,8 @@ pub(super) enum Fault {
 pub(super) struct Store {
     dir: PathBuf,
     disk: Arc<dyn Disk>,
+    /// Bytes of sled's page cache.
+    cache: u64,
     /// `None` while it is opened anew.
     open: RwLock<Option<Open>>,
 }
@@ -72,9 +71,9 @@ impl fmt::Debug for Store {
 
 impl Store {
     /// Opens or makes the store in `dir`, which nobody else uses.
-    pub fn open(dir: &Path, disk: Arc<dyn Disk>) -> Result<Self, Fault> {
-        let open = open(dir)?;
-        Ok(Self { dir: dir.to_owned(), disk, open: RwLock::new(Some(open)) })
+    pub fn open(dir: &Path, disk: Arc<dyn Disk>, cache: u64) -> Result<Self, Fault> {
+        let open = open(dir, cache)?;
+        Ok(Self { dir: dir.to_owned(), disk, cache, open: RwLock::new(Some(open)) })
     }
 
     /// Where the store is.
@@ -88,7 +87,7 @@ impl Store {
         let mut slot = self.open.write().unwrap_or_else(PoisonError::into_inner);
         // Dropped first: sled locks its file, and a second sled would not get the lock.
         drop(slot.take());
-        *slot = Some(open(&self.dir)?);
+        *slot = Some(open(&self.dir, self.cache)?);
         Ok(())
     }
 
@@ -167,8 +166,8 @@ impl Store {
     }
 }
 
-fn open(dir: &Path) -> Result<Open, Fault> {
-    let config = ::sled::Config::new().path(dir).cache_capacity(CACHE).flush_every_ms(Some(500));
+fn open(dir: &Path, cache: u64) -> Result<Open, Fault> {
+    let config = ::sled::Config::new().path(dir).cache_capacity(cache).flush_every_ms(Some(500));
     let deadline = Instant::now() + REMAINS;
     let db = loop {
         match guarded("The file db", || Ok(config.open()?)) {

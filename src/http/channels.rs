@@ -1,0 +1,71 @@
+//! `GET /channels`, `GET /channels/{id}`, `GET /channels/{id}/messages`: what was published.
+
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+use serde_json::json;
+
+use callboard_actors::archive::ChannelSummary;
+use callboard_actors::protocol::{ChannelId, Scope};
+
+use super::app::App;
+use super::caller::Caller;
+use super::error::HttpError;
+use super::query::Query;
+use crate::dialect::view::{PublicationView, Rfc3339};
+
+#[derive(Debug, Serialize)]
+struct ChannelView<'a> {
+    id: &'a str,
+    name: Option<&'a str>,
+    description: Option<&'a str>,
+    /// The last `seq`.
+    head: u64,
+    created_by: &'a str,
+    created_at: Rfc3339,
+}
+
+impl<'a> ChannelView<'a> {
+    fn of(summary: &'a ChannelSummary) -> Self {
+        let state = &summary.state;
+        Self {
+            id: summary.id.as_str(),
+            name: state.name.as_deref(),
+            description: state.description.as_deref(),
+            head: summary.head,
+            created_by: state.created_by.as_str(),
+            created_at: Rfc3339(state.created_at),
+        }
+    }
+}
+
+/// A page of the channels that the caller may use, in the order of their ids. `next_after` is null on the last page.
+pub async fn list(caller: Caller, app: web::Data<App>, query: Query) -> Result<HttpResponse, HttpError> {
+    caller.require(Scope::ChannelSubscribe)?;
+    let (after, limit) = (query.id("after")?, query.limit()?);
+    let (page, next) = caller.read(&app, move |archive| archive.channels(after.as_deref(), limit)).await?;
+    let channels: Vec<_> = page.iter().map(ChannelView::of).collect();
+    Ok(HttpResponse::Ok().json(json!({ "channels": channels, "next_after": next })))
+}
+
+/// One channel.
+pub async fn get(caller: Caller, app: web::Data<App>, id: web::Path<String>) -> Result<HttpResponse, HttpError> {
+    caller.require(Scope::ChannelSubscribe)?;
+    let id = ChannelId::parse("id", &id)?;
+    let summary = caller.read(&app, move |archive| archive.channel(&id)).await?;
+    Ok(HttpResponse::Ok().json(ChannelView::of(&summary)))
+}
+
+/// A page of publications with a `seq` above `after`, oldest first. `next_after` is null on the last page.
+pub async fn messages(
+    caller: Caller,
+    app: web::Data<App>,
+    id: web::Path<String>,
+    query: Query,
+) -> Result<HttpResponse, HttpError> {
+    caller.require(Scope::ChannelSubscribe)?;
+    let id = ChannelId::parse("id", &id)?;
+    let (after, limit) = (query.number("after", 0..=u64::MAX)?.unwrap_or(0), query.limit()?);
+    let (page, next) = caller.read(&app, move |archive| archive.publications(&id, after, limit)).await?;
+    let messages: Vec<_> = page.iter().map(|publication| PublicationView::of(publication)).collect();
+    Ok(HttpResponse::Ok().json(json!({ "messages": messages, "next_after": next })))
+}

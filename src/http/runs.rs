@@ -1,0 +1,156 @@
+//! `GET /runs/{id}`, `DELETE /runs/{id}`: what an agent did for somebody, and ending it.
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use serde::{Serialize, Serializer};
+
+use callboard_actors::protocol::{CancelTarget, Code, Command, Error, RunId, RunStatus, Scope, Step};
+use callboard_actors::runs::{LiveRun, RunReport};
+
+use super::app::App;
+use super::ask::ask;
+use super::caller::Caller;
+use super::error::HttpError;
+use crate::dialect::view::Rfc3339;
+
+#[derive(Debug, Serialize)]
+struct RunView<'a> {
+    id: &'a str,
+    kind: &'static str,
+    agent: &'a str,
+    conversation_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+    status: &'static str,
+    created_at: Rfc3339,
+    started_at: Option<Rfc3339>,
+    ended_at: Option<Rfc3339>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorView<'a>>,
+    steps: Vec<StepView<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ErrorView<'a> {
+    code: &'static str,
+    message: &'a str,
+    details: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct StepView<'a> {
+    kind: &'static str,
+    content: &'a str,
+    importance: f32,
+    at: Rfc3339,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "json_text")]
+    arguments: Option<&'a str>,
+    /// Whether the tool did what was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ok: Option<bool>,
+}
+
+/// JSON text as the value it stands for.
+fn json_text<S: Serializer>(text: &Option<&str>, serializer: S) -> Result<S::Ok, S::Error> {
+    let value = text.map(|text| serde_json::from_str(text).unwrap_or_else(|_| serde_json::Value::from(text)));
+    value.serialize(serializer)
+}
+
+impl<'a> StepView<'a> {
+    fn of(step: &'a Step) -> Self {
+        let call = step.call.as_ref();
+        Self {
+            kind: step.kind.as_str(),
+            content: &step.content,
+            importance: step.importance,
+            at: Rfc3339(step.at),
+            tool: call.map(|call| call.tool.as_str()),
+            arguments: call.map(|call| call.arguments.as_str()),
+            ok: call.map(|call| call.ok),
+        }
+    }
+}
+
+impl<'a> RunView<'a> {
+    fn of(report: &'a RunReport) -> Self {
+        let run = &report.run;
+        let error = |error: &'a Error| ErrorView {
+            code: error.code.as_str(),
+            message: &error.message,
+            details: &error.details,
+        };
+        Self {
+            id: run.id.as_str(),
+            kind: run.kind.as_str(),
+            agent: run.agent.as_str(),
+            conversation_id: run.conversation.as_str(),
+            request_id: run.request_id.as_deref(),
+            status: report.status.as_str(),
+            created_at: Rfc3339(run.created_at),
+            started_at: report.started_at.map(Rfc3339),
+            ended_at: report.ended_at.map(Rfc3339),
+            error: report.error.as_ref().map(error),
+            steps: report.steps.iter().map(StepView::of).collect(),
+        }
+    }
+}
+
+/// One run, whether it has ended or not.
+pub async fn get(caller: Caller, app: web::Data<App>, id: web::Path<String>) -> Result<HttpResponse, HttpError> {
+    caller.require(Scope::Chat)?;
+    let report = find(&caller, &app, &RunId::parse("id", &id)?).await?;
+    Ok(HttpResponse::Ok().json(RunView::of(&report)))
+}
+
+/// Cancels a run: 202 with the run as it is then, 409 if it has ended. What ends is the whole request that it belongs
+/// to, with the runs of other agents that were to follow.
+pub async fn cancel(caller: Caller, app: web::Data<App>, id: web::Path<String>) -> Result<HttpResponse, HttpError> {
+    caller.require(Scope::Chat)?;
+    let id = RunId::parse("id", &id)?;
+    let Some(live) = live(&caller, &app, &id) else {
+        find(&caller, &app, &id).await?;
+        return Err(ended(&id));
+    };
+    let (tenant, conversation) = (caller.tenant(&app), live.run.conversation.clone());
+    let command = Command::Cancel { target: CancelTarget::Named(id.to_string()) };
+    let asked = ask(caller.0.clone(), command, app.patience(), |request| {
+        tenant.to_conversation(&conversation, request);
+    });
+    // It was there a moment ago.
+    asked.await.map_err(|error| if error.is(Code::RunNotFound) { ended(&id) } else { error })?;
+    let report = find(&caller, &app, &id).await?;
+    Ok(HttpResponse::Accepted().json(RunView::of(&report)))
+}
+
+fn ended(id: &RunId) -> HttpError {
+    HttpError::new(StatusCode::CONFLICT, "RUN_ENDED", format!("The run {id} has ended"))
+}
+
+/// A run that has not ended and that the caller may see.
+fn live(caller: &Caller, app: &App, id: &RunId) -> Option<Arc<LiveRun>> {
+    let tenant = caller.tenant(app);
+    let live = tenant.runs.get(id).map(|live| live.clone())?;
+    live.owner.as_ref().is_none_or(|owner| *owner == caller.0.subject).then_some(live)
+}
+
+async fn find(caller: &Caller, app: &App, id: &RunId) -> Result<RunReport, HttpError> {
+    if let Some(live) = live(caller, app, id) {
+        return Ok(RunReport::live(&live));
+    }
+    let known = id.clone();
+    let report = caller.read(app, move |archive| archive.run(&known)).await?;
+    if report.status != RunStatus::Pending {
+        return Ok(report);
+    }
+    // Written between the two looks, or never to be ended: nobody is at it.
+    Ok(live(caller, app, id).map_or_else(|| interrupted(report), |live| RunReport::live(&live)))
+}
+
+fn interrupted(report: RunReport) -> RunReport {
+    let error = Error::new(Code::Interrupted, "The server stopped before the run ended");
+    RunReport { status: RunStatus::Failed, error: Some(error), ..report }
+}

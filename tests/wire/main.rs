@@ -1,0 +1,7 @@
+//! Everything that is promised on the wire, over real sockets, against the program as it ships.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../harness/harness.rs"]
+mod harness;
+
+mod transcripts;

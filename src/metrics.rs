@@ -13,6 +13,28 @@ use callboard_actors::runtime::Runtime;
 /// The label of agents in other processes: their names are chosen by whoever holds a token, and must not make series.
 const REMOTE: &str = "remote";
 
+/// Every metric that is documented, the runtime's with the server's.
+pub const NAMES: [&str; 18] = [
+    "callboard_channels",
+    "callboard_commit_seconds",
+    "callboard_conversations",
+    "callboard_errors_total",
+    "callboard_frames_total",
+    "callboard_http_request_seconds",
+    "callboard_http_requests_total",
+    "callboard_journal_bytes",
+    "callboard_journal_queue_depth",
+    "callboard_journal_records",
+    "callboard_journal_records_total",
+    "callboard_open_runs",
+    "callboard_queue_depth",
+    "callboard_run_seconds",
+    "callboard_run_wait_seconds",
+    "callboard_runs_total",
+    "callboard_sessions",
+    "callboard_uptime_seconds",
+];
+
 /// A client's frame was taken.
 pub fn frame_in(dialect: &'static str, kind: &'static str) {
     metrics::counter!("callboard_frames_total", "dialect" => dialect, "type" => kind).increment(1);

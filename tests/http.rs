@@ -1,0 +1,469 @@
+//! The HTTP resources as programs and people meet them: the real server, its answers, its walls.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "harness/harness.rs"]
+mod harness;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use harness::client::Client;
+use harness::pattern::{self, Captures};
+use harness::server::{Server, Setup};
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+use serde_json::{Value, json};
+
+/// An answer.
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {}", self.text))
+    }
+
+    /// The answer is of that status and matches.
+    #[track_caller]
+    fn expect(&self, status: u16, pattern: Value) -> Value {
+        assert_eq!(self.status, status, "{}", self.text);
+        let value = self.json();
+        if let Err(why) = pattern::matches(&pattern, &value, &mut Captures::default()) {
+            panic!("{why}\nexpected {pattern}\nbut came {value}");
+        }
+        value
+    }
+
+    /// The answer is an error of that status and code whose details hold `details`.
+    #[track_caller]
+    fn refuse(&self, status: u16, code: &str, details: &str) {
+        let error = json!({ "code": code, "message": "<text>", "details": format!("~{details}") });
+        self.expect(status, json!({ "error": error }));
+        assert_eq!(self.header("content-type"), "application/json");
+    }
+}
+
+async fn send(request: reqwest::RequestBuilder) -> Answer {
+    let response = request.timeout(harness::PATIENCE).send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    Answer { status, headers, text: response.text().await.unwrap() }
+}
+
+async fn call(server: &Server, method: Method, path: &str, token: Option<&str>) -> Answer {
+    let mut request = reqwest::Client::new().request(method, server.http(path));
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    send(request).await
+}
+
+async fn get(server: &Server, path: &str) -> Answer {
+    call(server, Method::GET, path, None).await
+}
+
+async fn get_as(server: &Server, path: &str, token: &str) -> Answer {
+    call(server, Method::GET, path, Some(token)).await
+}
+
+fn token(server: &Server, tenant: &str, agent: &str, more: &[&str]) -> String {
+    server.tool(&[&["token", "--tenant", tenant, "--agent", agent][..], more].concat())
+}
+
+/// Asks an agent in a conversation and waits for the answer.
+async fn chat(client: &mut Client, conversation: &str, message: &str) -> Value {
+    let data = json!({ "message": message, "conversationId": conversation });
+    let asked = json!({ "type": "chat", "id": "c1", "data": data, "targetAgent": "nyx" });
+    let reply = client.ask(asked).await;
+    assert_eq!(reply["type"], "chat_response", "{reply}");
+    reply
+}
+
+/// Has an agent do something and waits for the frame that names the run.
+async fn run(client: &mut Client, conversation: &str, id: &str, command: &str) -> Value {
+    let data = json!({ "command": command, "parameters": {}, "conversationId": conversation });
+    client.ask(json!({ "type": "command", "id": id, "data": data, "targetAgent": "nyx" })).await
+}
+
+fn agent() -> Value {
+    json!({
+        "name": "<text>", "id": "<uuid>", "title": "<text>", "description": "<text>", "specialities": "<array>",
+        "tools": "<array>", "brain": "<text>", "greeting": "<text>", "remote": false, "status": "idle",
+        "current_task": null, "queue_length": 0, "mood": { "emotion": "<text>", "intensity": "<number>" },
+        "uptime": "<int>",
+    })
+}
+
+#[actix_web::test]
+async fn the_house_and_its_agents_are_shown() {
+    let server = Server::start();
+    let agents = get(&server, "/agents").await.expect(200, json!({ "agents": [agent(), agent(), agent()] }));
+    let nyx = agents["agents"].as_array().unwrap().iter().find(|agent| agent["name"] == "nyx").unwrap().clone();
+    for name in ["nyx", nyx["id"].as_str().unwrap(), &nyx["id"].as_str().unwrap().to_uppercase()] {
+        let found = get(&server, &format!("/agents/{name}")).await.expect(200, agent());
+        assert_eq!(found["id"], nyx["id"]);
+    }
+    get(&server, "/agents/nobody").await.refuse(404, "AGENT_NOT_FOUND", "nyx");
+    get(&server, "/agents/no%0Abody%22").await.refuse(404, "AGENT_NOT_FOUND", "nyx");
+
+    let mut client = server.client().await;
+    chat(&mut client, "first", "hello").await;
+    let shown = json!({
+        "version": env!("CARGO_PKG_VERSION"), "status": "ready", "uptime": "<int>", "agents": [agent(), agent(), agent()],
+        "sessions": 1, "conversations": 1, "channels": 0, "open_runs": 0,
+        "journal": { "health": "ready", "bytes": "<int>", "records": "<int>" },
+    });
+    let status = get(&server, "/status").await.expect(200, shown);
+    assert!(status["journal"]["records"].as_u64().unwrap() >= 2 && status["journal"]["bytes"].as_u64().unwrap() > 0);
+
+    let session = json!({
+        "id": "<int>", "dialect": "<text>", "subject": "anonymous", "agent": null, "connected_at": "<time>",
+    });
+    get(&server, "/sessions").await.expect(200, json!({ "sessions": [session], "next_after": null }));
+    let _second = server.client().await;
+    let page = get(&server, "/sessions?limit=1").await.expect(200, json!({ "sessions": [session] }));
+    let next = page["next_after"].as_u64().expect("there is a next page");
+    let page = get(&server, &format!("/sessions?after={next}")).await;
+    page.expect(200, json!({ "sessions": [session], "next_after": null }));
+}
+
+#[actix_web::test]
+async fn conversations_and_their_messages_come_in_pages() {
+    let server = Server::start();
+    let mut client = server.client().await;
+    for conversation in ["a", "b", "c"] {
+        chat(&mut client, conversation, "hello").await;
+    }
+    chat(&mut client, "b", "What is 6 * 7?").await;
+
+    let conversation = json!({
+        "id": "<id>", "agents": ["nyx"], "lead": "nyx", "mode": "lead", "private": false, "messages": 2,
+        "created_at": "<time>", "updated_at": "<time>",
+    });
+    let page = get(&server, "/conversations?limit=1").await;
+    page.expect(200, json!({ "conversations": [conversation], "next_after": "a" }));
+    let page = get(&server, "/conversations?limit=2&after=a").await;
+    page.expect(200, json!({ "conversations": [{ "id": "b", "messages": 4 }, { "id": "c" }], "next_after": null }));
+    let page = get(&server, "/conversations?after=c").await;
+    page.expect(200, json!({ "conversations": [], "next_after": null }));
+    get(&server, "/conversations/a").await.expect(200, conversation);
+    get(&server, "/conversations/z").await.refuse(404, "CONVERSATION_NOT_FOUND", "");
+    get(&server, "/conversations/z/messages").await.refuse(404, "CONVERSATION_NOT_FOUND", "");
+
+    let message = |seq: u64, role: &str| {
+        let agent = if role == "user" { "<absent>" } else { "nyx" };
+        json!({ "id": "<id>", "seq": seq, "role": role, "agent": agent, "content": "<text>", "created_at": "<time>" })
+    };
+    let page = get(&server, "/conversations/b/messages?limit=3").await;
+    let expected = [message(2, "assistant"), message(3, "user"), message(4, "assistant")];
+    let last = page.expect(200, json!({ "messages": expected, "next_before": 2 }));
+    assert!(last["messages"][2]["content"].as_str().unwrap().contains("42"), "{last}");
+    let page = get(&server, "/conversations/b/messages?before=2").await;
+    page.expect(200, json!({ "messages": [message(1, "user")], "next_before": null }));
+}
+
+#[actix_web::test]
+async fn channels_and_their_publications_come_in_pages() {
+    let server = Server::start();
+    let mut client = server.client().await;
+    for number in 1..=3 {
+        let data = json!({ "channel": "news", "content": { "number": number }, "metadata": { "from": "test" } });
+        let reply = client.ask(json!({ "type": "publish", "id": format!("p{number}"), "data": data })).await;
+        assert_eq!(reply["data"]["seq"], number, "{reply}");
+    }
+    let other = json!({ "channel": "other", "content": "hello" });
+    client.ask(json!({ "type": "publish", "id": "p4", "data": other })).await;
+
+    let channel = json!({
+        "id": "news", "name": null, "description": null, "head": 3, "created_by": "anonymous", "created_at": "<time>",
+    });
+    let page = get(&server, "/channels?limit=1").await;
+    page.expect(200, json!({ "channels": [channel], "next_after": "news" }));
+    get(&server, "/channels?after=news").await.expect(200, json!({ "channels": [{ "id": "other" }], "next_after": null }));
+    get(&server, "/channels/news").await.expect(200, channel);
+    get(&server, "/channels/none").await.refuse(404, "CHANNEL_NOT_FOUND", "");
+
+    let publication = |number: u64| {
+        json!({
+            "id": "<id>", "type": "message", "content": { "number": number }, "tenant_id": "default",
+            "channel_id": "news", "timestamp": "<time>", "seq": number, "metadata": { "from": "test" },
+        })
+    };
+    let page = get(&server, "/channels/news/messages?limit=2").await;
+    page.expect(200, json!({ "messages": [publication(1), publication(2)], "next_after": 2 }));
+    let page = get(&server, "/channels/news/messages?after=2").await;
+    page.expect(200, json!({ "messages": [publication(3)], "next_after": null }));
+}
+
+/// A server whose workspace takes long to analyse, and a run that has begun there. Its session must be kept.
+async fn busy() -> (Server, Client, String) {
+    let server = Server::start();
+    harness::transcript::make_heavy(&server.workspace(), 400);
+    let mut client = server.client().await;
+    client.send(json!({ "type": "subscribe", "id": "s", "data": { "events": ["run_status"] } })).await;
+    let data = json!({ "command": "analyze_project", "parameters": {} });
+    client.send(json!({ "type": "command", "id": "long", "data": data, "targetAgent": "nyx" })).await;
+    let event = client.until(json!({ "type": "event", "data": { "eventType": "run_status" } })).await;
+    let id = event["data"]["runId"].as_str().or(event["data"]["id"].as_str());
+    let id = id.unwrap_or_else(|| panic!("no run in {event}")).to_owned();
+    (server, client, id)
+}
+
+#[actix_web::test]
+async fn a_run_is_shown_while_it_lasts_cancelled_and_shown_after() {
+    let (server, mut client, id) = busy().await;
+    let path = format!("/runs/{id}");
+    let run = json!({
+        "id": id, "kind": "command", "agent": "nyx", "conversation_id": "<id>", "created_at": "<time>",
+        "ended_at": null, "error": "<absent>", "steps": "<array>",
+    });
+    let shown = get(&server, &path).await.expect(200, run);
+    assert!(["pending", "processing"].contains(&shown["status"].as_str().unwrap()), "{shown}");
+    let cancelled = call(&server, Method::DELETE, &path, None).await;
+    cancelled.expect(202, json!({ "id": id }));
+    client.until(json!({ "type": "command_result", "data": { "status": "cancelled" } })).await;
+    let ended = json!({
+        "id": id, "status": "cancelled", "ended_at": "<time>",
+        "error": { "code": "CANCELLED", "message": "<text>", "details": "<string>" },
+    });
+    get(&server, &path).await.expect(200, ended);
+    call(&server, Method::DELETE, &path, None).await.refuse(409, "RUN_ENDED", "");
+}
+
+#[actix_web::test]
+async fn a_run_that_ended_is_shown_with_its_steps() {
+    let server = Server::start();
+    let mut client = server.client().await;
+    let reply = run(&mut client, "work", "calc", "calculate 6 * 7").await;
+    let id = reply["data"]["commandId"].as_str().unwrap_or_else(|| panic!("no run in {reply}"));
+    let shown = json!({
+        "id": id, "kind": "command", "agent": "nyx", "conversation_id": "work", "status": "<text>",
+        "created_at": "<time>", "started_at": "<time>", "ended_at": "<time>", "steps": "<array>",
+    });
+    get(&server, &format!("/runs/{id}")).await.expect(200, shown);
+    for unknown in ["run-1-1-99", "run-ffff-1-1", "nothing"] {
+        get(&server, &format!("/runs/{unknown}")).await.refuse(404, "RUN_NOT_FOUND", "");
+        call(&server, Method::DELETE, &format!("/runs/{unknown}"), None).await.refuse(404, "RUN_NOT_FOUND", "");
+    }
+    get(&server, "/runs/a%20b").await.refuse(400, "INVALID_MESSAGE", "id: expected");
+}
+
+#[actix_web::test]
+async fn a_run_that_a_crash_cut_off_has_failed() {
+    let (mut server, _client, id) = busy().await;
+    server.restart();
+    let error = json!({ "code": "INTERRUPTED", "message": "<text>", "details": "<string>" });
+    let failed = json!({ "id": id, "status": "failed", "error": error, "ended_at": "<time>" });
+    get(&server, &format!("/runs/{id}")).await.expect(200, failed);
+    call(&server, Method::DELETE, &format!("/runs/{id}"), None).await.refuse(409, "RUN_ENDED", "");
+}
+
+#[actix_web::test]
+async fn nothing_is_seen_from_another_tenant() {
+    let server = Server::start();
+    let (ours, theirs) = (token(&server, "ours", "ann", &[]), token(&server, "theirs", "bob", &[]));
+    let mut client = server.connect(&format!("/ws?token={ours}")).await;
+    chat(&mut client, "secret", "hello").await;
+    let data = json!({ "channel": "news", "content": "hello" });
+    client.ask(json!({ "type": "publish", "id": "p", "data": data })).await;
+    let reply = run(&mut client, "secret", "calc", "calculate 6 * 7").await;
+    let run = reply["data"]["commandId"].as_str().unwrap().to_owned();
+
+    for path in [
+        "/conversations/secret",
+        "/conversations/secret/messages",
+        "/channels/news",
+        "/channels/news/messages",
+        &format!("/runs/{run}"),
+    ] {
+        assert_eq!(get_as(&server, path, &ours).await.status, 200, "{path}");
+        assert_eq!(get_as(&server, path, &theirs).await.status, 404, "{path}");
+        assert_eq!(get(&server, path).await.status, 404, "{path}, the default tenant");
+    }
+    assert_eq!(call(&server, Method::DELETE, &format!("/runs/{run}"), Some(&theirs)).await.status, 404);
+    for (path, list) in [("/conversations", "conversations"), ("/channels", "channels"), ("/sessions", "sessions")] {
+        assert_eq!(get_as(&server, path, &ours).await.json()[list].as_array().unwrap().len(), 1, "{path}");
+        assert_eq!(get_as(&server, path, &theirs).await.json()[list], json!([]), "{path}");
+    }
+    let status = get_as(&server, "/status", &theirs).await;
+    status.expect(200, json!({ "sessions": 0, "conversations": 0, "channels": 0, "journal": { "bytes": "<absent>" } }));
+    let (one, other) = (get_as(&server, "/agents/nyx", &ours).await, get_as(&server, "/agents/nyx", &theirs).await);
+    assert_ne!(one.json()["id"], other.json()["id"]);
+}
+
+#[actix_web::test]
+async fn credentials_are_asked_for_and_their_scopes_hold() {
+    let server = Server::with("[auth]\nrequired = true");
+    let usual = token(&server, "t", "ann", &[]);
+    let admin = token(&server, "t", "root", &["--scope", "admin"]);
+    let narrow = token(&server, "t", "nan", &["--channel", "mine", "--scope", "channel:subscribe"]);
+    for path in ["/status", "/agents", "/conversations", "/channels", "/sessions", "/metrics", "/runs/run-1-1-1"] {
+        let answer = get(&server, path).await;
+        answer.refuse(401, "UNAUTHORIZED", "");
+        assert_eq!(answer.header("www-authenticate"), "Bearer");
+        get_as(&server, path, "not.a.token").await.refuse(401, "UNAUTHORIZED", "");
+    }
+    for path in ["/sessions", "/metrics"] {
+        get_as(&server, path, &usual).await.refuse(403, "UNAUTHORIZED", "");
+        assert_eq!(get_as(&server, path, &admin).await.status, 200);
+        assert_eq!(get(&server, &format!("{path}?token={admin}")).await.status, 200);
+    }
+    for path in ["/conversations", "/conversations/a", "/runs/run-1-1-1"] {
+        get_as(&server, path, &narrow).await.refuse(403, "UNAUTHORIZED", "");
+    }
+    get_as(&server, "/channels", &admin).await.refuse(403, "UNAUTHORIZED", "");
+    get_as(&server, "/channels/other", &narrow).await.refuse(403, "UNAUTHORIZED", "");
+    get_as(&server, "/channels/other/messages", &narrow).await.refuse(403, "UNAUTHORIZED", "");
+    get_as(&server, "/channels/mine", &narrow).await.refuse(404, "CHANNEL_NOT_FOUND", "");
+
+    assert_eq!(get(&server, "/health/live").await.status, 200);
+    assert_eq!(get(&server, "/health/ready").await.status, 200);
+    let page = get(&server, "/").await;
+    assert!(page.status == 200 && page.text.contains("asks for credentials") && !page.text.contains("sage"));
+    assert!(get(&server, &format!("/?token={usual}")).await.text.contains("sage"));
+    let foreign = reqwest::Client::new().get(server.http("/agents")).bearer_auth(&usual);
+    assert_eq!(send(foreign.header("origin", "https://elsewhere.example")).await.status, 403);
+}
+
+#[actix_web::test]
+async fn whatever_is_refused_is_an_error_that_says_why() {
+    let server = Server::with("[server]\nmax_body = \"1KiB\"");
+    for path in ["/nothing", "/agents/", "/runs", "/conversations/a/b", "//"] {
+        get(&server, path).await.refuse(404, "NOT_FOUND", "path: /");
+    }
+    for (method, path) in [
+        (Method::POST, "/agents"),
+        (Method::PUT, "/runs/run-1-1-1"),
+        (Method::DELETE, "/status"),
+        (Method::PATCH, "/"),
+        (Method::OPTIONS, "/metrics"),
+    ] {
+        let answer = call(&server, method.clone(), path, None).await;
+        answer.refuse(405, "METHOD_NOT_ALLOWED", method.as_str());
+        assert!(answer.header("allow").contains("GET"), "{:?}", answer.headers);
+    }
+    for (path, field) in [
+        ("/conversations?limit=0", "limit: expected a whole number from 1 to 1000"),
+        ("/conversations?limit=1001", "limit: expected"),
+        ("/conversations?after=a%2Fb", "after: expected"),
+        ("/conversations/a/messages?before=x", "before: expected"),
+        ("/conversations/a/messages?before=0", "before: expected a whole number from 1"),
+        ("/channels/c/messages?after=-1", "after: expected"),
+        ("/channels/c/messages?limit=ten", "limit: expected"),
+        ("/sessions?after=x", "after: expected"),
+        ("/conversations/a%2Fb", "id: expected"),
+        ("/channels/%FF", "id: expected"),
+    ] {
+        get(&server, path).await.refuse(400, "INVALID_MESSAGE", field);
+    }
+    let large = reqwest::Client::new().post(server.http("/agents")).body("x".repeat(2000));
+    send(large).await.refuse(413, "INVALID_MESSAGE", "at most 1024 bytes");
+    assert_eq!(get(&server, "/health/ready").await.status, 200);
+}
+
+#[actix_web::test]
+async fn who_asks_too_fast_is_told_to_wait() {
+    let server = Server::with("[rate]\nrequests_per_second = 1\nrequests_burst = 5");
+    let mut refused = None;
+    for _ in 0..20 {
+        let answer = get(&server, "/agents").await;
+        if answer.status == 429 {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.expect("nobody was told to wait");
+    refused.refuse(429, "RATE_LIMIT_EXCEEDED", "at most 1 a second");
+    assert!(refused.header("retry-after").parse::<u32>().unwrap() >= 1);
+    for _ in 0..20 {
+        assert_eq!(get(&server, "/health/live").await.status, 200, "probes do not count");
+    }
+    server.client().await.quiet().await;
+}
+
+#[actix_web::test]
+async fn every_request_has_an_id_and_a_line_without_its_query() {
+    let server = Server::start();
+    let asked = reqwest::Client::new().get(server.http("/agents?token=&key=&hush=hush"));
+    let answer = send(asked.header("x-request-id", "mine-1")).await;
+    assert_eq!(answer.header("x-request-id"), "mine-1");
+    let made = get(&server, "/nothing%0A2026-01-01").await;
+    assert_eq!(made.header("x-request-id").len(), 32);
+    let forged = send(reqwest::Client::new().get(server.http("/agents")).header("x-request-id", "a b")).await;
+    assert_eq!(forged.header("x-request-id").len(), 32);
+    // The line of the last request is written before its answer.
+    let log = server.stderr();
+    assert!(log.contains(" access: GET /agents 200 ") && log.contains("ms mine-1\n"), "{log}");
+    assert!(log.contains("GET /nothing%0A2026-01-01 404 ") && !log.contains("hush"), "{log}");
+}
+
+#[actix_web::test]
+async fn the_page_says_what_is_here_and_runs_no_script() {
+    let server = Setup::default().agent("eve", "title = \"<script>alert(1)</script>\"").start();
+    let page = get(&server, "/").await;
+    assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+    assert!(page.text.contains("&lt;script&gt;") && !page.text.contains("<script"), "{}", page.text);
+    assert!(page.text.contains(&format!("ws://{}/ws", server.address())) && page.text.contains("eve"));
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    for path in ["/", "/agents", "/nothing", "/assets/page.css"] {
+        let answer = get(&server, path).await;
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
+        assert_eq!(answer.header("x-frame-options"), "DENY", "{path}");
+    }
+    let style = get(&server, "/assets/page.css").await;
+    assert_eq!((style.status, style.header("content-type")), (200, "text/css; charset=utf-8"));
+    // What the page links to is there.
+    for link in page.text.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert_eq!(get(&server, link).await.status, 200, "{link}");
+    }
+    let head = call(&server, Method::HEAD, "/agents", None).await;
+    assert!(head.status == 200 && head.text.is_empty());
+}
+
+#[actix_web::test]
+async fn what_was_counted_is_shown_with_its_meaning() {
+    let server = Server::start();
+    let mut client = server.client().await;
+    chat(&mut client, "a", "hello").await;
+    client.ask(json!({ "type": "chat", "id": "bad", "data": {} })).await;
+    get(&server, "/agents").await;
+    let metrics = get(&server, "/metrics").await;
+    assert_eq!(metrics.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    for name in callboard::metrics::NAMES {
+        for line in [format!("# HELP {name} "), format!("# TYPE {name} ")] {
+            assert!(metrics.text.contains(&line), "no {line:?} in\n{}", metrics.text);
+        }
+    }
+    for line in [
+        "callboard_runs_total{agent=\"nyx\",kind=\"chat\",outcome=\"completed\"} 1",
+        "callboard_queue_depth{agent=\"nyx\"} 0",
+        "callboard_open_runs 0",
+        "callboard_run_seconds_count 1",
+        "callboard_http_requests_total{status=\"2xx\"} ",
+    ] {
+        assert!(metrics.text.lines().any(|found| found.starts_with(line)), "no {line:?} in\n{}", metrics.text);
+    }
+    let counted = metrics.text.lines().find(|line| line.starts_with("callboard_frames_total{") && line.contains("chat"));
+    assert!(counted.is_some_and(|line| line.ends_with(" 1")), "{}", metrics.text);
+    let commits = metrics.text.lines().find_map(|line| line.strip_prefix("callboard_commit_seconds_count "));
+    assert!(commits.unwrap().parse::<u64>().unwrap() >= 2);
+}
+
+#[actix_web::test]
+async fn half_a_request_does_not_hold_its_connection() {
+    let server = Server::start();
+    let mut half = TcpStream::connect(server.address()).unwrap();
+    half.set_read_timeout(Some(harness::PATIENCE)).unwrap();
+    half.write_all(b"GET /ws HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n").unwrap();
+    let mut answer = Vec::new();
+    half.read_to_end(&mut answer).expect("the server keeps waiting");
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&answer));
+}

@@ -4,6 +4,6 @@ function onShown(element) {
     sendMessage('compute 6 * 7');
   } else {
     console.log('SHOWN ' + JSON.stringify(shown));
-    socket.close(1000, 'done');
+    socket.close(1000);
   }
 }

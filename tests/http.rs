@@ -407,6 +407,8 @@ async fn whatever_is_refused_is_an_error_that_says_why() {
         (Method::PATCH, "/"),
         (Method::OPTIONS, "/metrics"),
         (Method::POST, "/ws"),
+        (Method::DELETE, "/v1/agents"),
+        (Method::PUT, "/api/v1/ws"),
         (Method::GET, "/agent/run"),
     ] {
         let answer = call(&server, method.clone(), path, None).await;

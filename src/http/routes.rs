@@ -1,10 +1,11 @@
 //! Every route of the server, on one page.
 
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{FromRequest, Handler, Resource, Responder, guard};
 
+use super::resource::{read, socket};
 use super::{
-    agent_run, agents, channels, conversations, front, health, history, metrics, runs, sessions, shape, sockets, status,
+    agent_run, agents, channels, conversations, front, health, history, metrics, runs, sessions, shape, sockets,
+    status, v1,
 };
 
 /// Mounts everything.
@@ -33,26 +34,8 @@ pub fn mount(routes: &mut ServiceConfig) {
         .service(socket("/chat/{chat_id}", sockets::steps))
         .service(read("/history/{chat_id}", history::list))
         .service(web::resource("/agent/run").route(web::post().to(agent_run::run)))
+        // Document 003: sockets and resources, under both of its roots.
+        .service(web::scope("/v1").configure(v1::mount))
+        .service(web::scope("/api/v1").configure(v1::mount))
         .default_service(web::to(shape::nothing_here));
-}
-
-/// A resource to read: GET, and HEAD, which is the same without the body.
-fn read<F, Args>(path: &str, handler: F) -> Resource
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    let head = web::route().guard(guard::Head()).to(handler.clone());
-    web::resource(path).route(web::get().to(handler)).route(head)
-}
-
-/// Where sockets begin: GET alone.
-fn socket<F, Args>(path: &str, handler: F) -> Resource
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    web::resource(path).route(web::get().to(handler))
 }

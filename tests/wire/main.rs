@@ -4,4 +4,12 @@
 #[path = "../harness/harness.rs"]
 mod harness;
 
+mod documents;
+mod drain;
+mod heartbeat;
+mod malformed;
+mod project;
+mod slow_reader;
+mod streams;
+mod survival;
 mod transcripts;

@@ -196,7 +196,7 @@ async fn stop(app: &web::Data<App>, server: ServerHandle, grace: Duration) {
     app.set_ready(false);
     let left = app.runtime.drain(grace).await;
     if left > 0 {
-        log::warn!("{left} runs did not end in time; they will be interrupted");
+        log::warn!("{left} runs did not end in time and were interrupted");
     }
     app.reaper.close_all(&close::draining());
     server.stop(true).await;

@@ -143,12 +143,27 @@ async fn document_000_is_spoken_to_the_letter() {
     check_shapes("000", &heard);
 }
 
+/// How nyx is while it works.
+async fn status_at_work(client: &mut Client) -> Value {
+    let data = json!({ "instruction": "analyze project structure", "parameters": { "path": "./heavy" } });
+    client.send(json!({ "id": "slow", "type": "command", "targetAgent": "nyx", "data": data })).await;
+    let status = loop {
+        let status = client.ask(json!({ "id": "how", "type": "status", "targetAgent": "nyx" })).await;
+        if status["data"]["status"] == "active" {
+            break status;
+        }
+    };
+    client.send(json!({ "type": "cancel", "data": { "id": "slow" } })).await;
+    client.until(json!({ "id": "slow", "data": { "status": "cancelled" } })).await;
+    status
+}
+
 #[tokio::test]
 async fn document_002_is_spoken_to_the_letter() {
     let server = Setup::default().start();
-    // The document analyses `./src`; with this in it nyx is at work when its status is asked for.
-    make_heavy(&server.workspace(), 10);
-    std::fs::rename(server.workspace().join("heavy"), server.workspace().join("src")).unwrap();
+    make_heavy(&server.workspace(), 2000);
+    // The document analyses `./src`.
+    std::fs::create_dir(server.workspace().join("src")).unwrap();
     let mut client = server.client().await;
     client.ask(json!({ "id": "s", "type": "subscribe", "data": { "events": ["emotion_change"] } })).await;
     // What the document's conversation needs to be there.
@@ -160,6 +175,7 @@ async fn document_002_is_spoken_to_the_letter() {
     let missing: Vec<&Value> = heard.iter().filter(|frame| frame["type"] == "error").collect();
     assert!(missing.is_empty(), "{missing:#?}");
     heard.push(client.ask(json!({ "id": "e", "type": "chat", "data": {} })).await);
+    heard.push(status_at_work(&mut client).await);
     check_shapes("002", &heard);
     for kind in ["subscribed", "conversation_joined", "agent_handoff", "batch_result", "stream_data"] {
         assert!(heard.iter().any(|frame| frame["type"] == kind), "no {kind}: {heard:#?}");

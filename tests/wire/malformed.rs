@@ -140,7 +140,7 @@ fn wrong(kind: Kind) -> Vec<String> {
         ("true", Some(Kind::Bool)),
         ("[]", Some(Kind::List)),
         ("{}", Some(Kind::Object)),
-        (&deep, None),
+        (&deep, Some(Kind::List)),
         (r#""\ud800""#, None),
         (r#""\udfff and more""#, None),
     ];

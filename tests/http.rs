@@ -185,7 +185,9 @@ async fn channels_and_their_publications_come_in_pages() {
     });
     let page = get(&server, "/channels?limit=1").await;
     page.expect(200, json!({ "channels": [channel], "next_after": "news" }));
-    get(&server, "/channels?after=news").await.expect(200, json!({ "channels": [{ "id": "other" }], "next_after": null }));
+    get(&server, "/channels?after=news")
+        .await
+        .expect(200, json!({ "channels": [{ "id": "other" }], "next_after": null }));
     get(&server, "/channels/news").await.expect(200, channel);
     get(&server, "/channels/none").await.refuse(404, "CHANNEL_NOT_FOUND", "");
 
@@ -451,7 +453,8 @@ async fn what_was_counted_is_shown_with_its_meaning() {
     ] {
         assert!(metrics.text.lines().any(|found| found.starts_with(line)), "no {line:?} in\n{}", metrics.text);
     }
-    let counted = metrics.text.lines().find(|line| line.starts_with("callboard_frames_total{") && line.contains("chat"));
+    let counted =
+        metrics.text.lines().find(|line| line.starts_with("callboard_frames_total{") && line.contains("chat"));
     assert!(counted.is_some_and(|line| line.ends_with(" 1")), "{}", metrics.text);
     let commits = metrics.text.lines().find_map(|line| line.strip_prefix("callboard_commit_seconds_count "));
     assert!(commits.unwrap().parse::<u64>().unwrap() >= 2);

@@ -4,4 +4,5 @@
 #[path = "../harness/harness.rs"]
 mod harness;
 
+mod chats;
 mod transcripts;

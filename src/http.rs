@@ -29,3 +29,4 @@ pub mod shape;
 pub mod sockets;
 pub mod status;
 pub mod trace;
+pub mod v1;

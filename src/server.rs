@@ -141,7 +141,6 @@ fn listen(app: &web::Data<App>) -> anyhow::Result<(Server, Vec<std::net::SocketA
             .app_data(shared.clone())
             .app_data(WorkerRelay::default())
             .app_data(web::PayloadConfig::new(most))
-            .app_data(shape::json(most))
             .app_data(shape::path())
             // The last is the outermost.
             .wrap(from_fn(body::limit))

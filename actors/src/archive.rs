@@ -47,6 +47,12 @@ const SCAN: usize = 4096;
 /// Places named by the journal at a time.
 const NAMES: usize = 256;
 
+/// A page of publications ends when it has more than this, in bytes of content.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Publications of a page that are read at a time: with the largest content there is, 16 MiB.
+const PIECE: usize = 64;
+
 /// Reads of one tenant's past, as one principal may see it.
 #[derive(Debug)]
 pub struct Archive<'a> {
@@ -183,9 +189,22 @@ impl<'a> Archive<'a> {
         self.check_channel(id)?;
         let place = self.place(Kind::Channel, id.as_str())?;
         let place = place.ok_or_else(|| Error::new(Code::ChannelNotFound, format!("Channel not found: {id}")))?;
-        let page = channel::reading::page(self.journal, place, self.tenant(), Some(id), after, limit)?;
-        let next = (page.len() == limit).then(|| page.last().map(|last| last.seq)).flatten();
-        Ok((page, next))
+        let mut page: Vec<Arc<Publication>> = Vec::new();
+        // In pieces, so that large publications make a shorter page and not a larger answer.
+        let (mut upto, mut bytes) = (after, 0);
+        while page.len() < limit && bytes < PAGE_BYTES {
+            let piece = PIECE.min(limit - page.len());
+            let read = channel::reading::page(self.journal, place, self.tenant(), Some(id), upto, piece)?;
+            let Some(last) = read.last() else { return Ok((page, None)) };
+            upto = last.seq;
+            bytes += read.iter().map(|one| one.content.len()).sum::<usize>();
+            let all = read.len() < piece;
+            page.extend(read);
+            if all {
+                return Ok((page, None));
+            }
+        }
+        Ok((page, Some(upto)))
     }
 
     /// A run that has ended.

@@ -48,38 +48,54 @@ impl Channels {
                 of: MessageId::trusted(&*fields.required_id("reply_to")?),
                 step: step(fields, bounds)?,
             },
-            kind => self.publish(kind, id.as_deref(), fields, bounds)?,
+            kind => self.addressed(kind, id.as_deref(), fields, bounds)?,
         };
         Ok(Inbound::Call(Call { id, command, interest: Interest::NOTHING }))
     }
 
-    fn publish(&self, kind: &str, id: Option<&str>, fields: &Fields<'_>, bounds: &Bounds) -> Result<Command> {
-        check_type(kind, fields)?;
-        let content = fields.passed_on("content", bounds.content)?;
-        let content = match content {
-            Some(content) => content,
-            None if kind == "message" => return Err(fields.missing("content", "what is sent: any JSON value")),
-            None => "null",
-        };
+    fn addressed(&self, kind: &str, id: Option<&str>, fields: &Fields<'_>, bounds: &Bounds) -> Result<Command> {
         let to = target(fields)?;
-        let reply_to = fields.id("reply_to")?.map(|id| MessageId::trusted(&*id));
-        if to.is_none() && self.channel.is_none() && reply_to.is_none() {
+        let channel = self.channel.clone().filter(|_| to.is_none());
+        let what = publication(kind, id, channel, fields, bounds)?;
+        if to.is_none() && self.channel.is_none() && what.reply_to.is_none() {
             let expected = "an agent's name, as this connection has no channel; or connect with ?channel_id=";
             return Err(fields.missing("target", expected));
         }
-        let what = Publish {
-            channel: self.channel.clone().filter(|_| to.is_none()),
-            id: id.map(MessageId::trusted),
-            kind: kind.to_owned(),
-            content: content.to_owned(),
-            metadata: metadata(fields, bounds)?.map(str::to_owned),
-            reply_to,
-        };
         Ok(match to {
             Some(to) => Command::Direct { to, what },
             None => Command::Publish(what),
         })
     }
+}
+
+/// What the body of `POST /v1/channels/{id}/messages` comes to: a message without a type is a message.
+pub fn published(channel: ChannelId, fields: &Fields<'_>, bounds: &Bounds) -> Result<Command> {
+    let kind = fields.text("type")?.unwrap_or("message".into());
+    let id = fields.id("id")?;
+    publication(&kind, id.as_deref(), Some(channel), fields, bounds).map(Command::Publish)
+}
+
+fn publication(
+    kind: &str,
+    id: Option<&str>,
+    channel: Option<ChannelId>,
+    fields: &Fields<'_>,
+    bounds: &Bounds,
+) -> Result<Publish> {
+    check_type(kind, fields)?;
+    let content = match fields.passed_on("content", bounds.content)? {
+        Some(content) => content,
+        None if kind == "message" => return Err(fields.missing("content", "what is sent: any JSON value")),
+        None => "null",
+    };
+    Ok(Publish {
+        channel,
+        id: id.map(MessageId::trusted),
+        kind: kind.to_owned(),
+        content: content.to_owned(),
+        metadata: metadata(fields, bounds)?.map(str::to_owned),
+        reply_to: fields.id("reply_to")?.map(|id| MessageId::trusted(&*id)),
+    })
 }
 
 fn check_type(kind: &str, fields: &Fields<'_>) -> Result<()> {

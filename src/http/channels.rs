@@ -13,9 +13,12 @@ use super::error::HttpError;
 use super::query::Query;
 use crate::dialect::view::{PublicationView, Rfc3339};
 
+/// A channel.
 #[derive(Debug, Serialize)]
-struct ChannelView<'a> {
+pub struct ChannelView<'a> {
     id: &'a str,
+    /// The same, as document 003 calls it.
+    channel_id: &'a str,
     name: Option<&'a str>,
     description: Option<&'a str>,
     /// The last `seq`.
@@ -25,10 +28,12 @@ struct ChannelView<'a> {
 }
 
 impl<'a> ChannelView<'a> {
-    fn of(summary: &'a ChannelSummary) -> Self {
+    /// The view of a channel.
+    pub fn of(summary: &'a ChannelSummary) -> Self {
         let state = &summary.state;
         Self {
             id: summary.id.as_str(),
+            channel_id: summary.id.as_str(),
             name: state.name.as_deref(),
             description: state.description.as_deref(),
             head: summary.head,

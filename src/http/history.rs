@@ -4,13 +4,12 @@
 //! many messages, or those before `before`; the header `x-next-before` says where the next older page begins. A message
 //! stays together with its steps.
 
-use std::sync::Arc;
-
 use actix_web::{HttpResponse, web};
 use bytes::Bytes;
 use futures_util::stream;
+use std::sync::Arc;
 
-use callboard_actors::protocol::{Code, ConversationId, Error, MAX_PAGE, Message, Result, Scope};
+use callboard_actors::protocol::{Code, ConversationId, Error, Message, Result, Scope};
 
 use super::app::App;
 use super::caller::Caller;
@@ -34,10 +33,10 @@ pub async fn list(
     caller.require(Scope::Chat)?;
     let chat = ConversationId::parse("chat_id", &path)?;
     let before = query.number("before", 1..=u64::MAX)?;
-    match query.number("limit", 1..=MAX_PAGE as u64)? {
-        Some(limit) => page(&caller, &app, chat, usize::try_from(limit).unwrap_or(MAX_PAGE), before).await,
-        None => whole(caller, app, chat, before.unwrap_or(u64::MAX)).await,
+    if query.has("limit") {
+        return page(&caller, &app, chat, query.limit()?, before).await;
     }
+    whole(caller, app, chat, before.unwrap_or(u64::MAX)).await
 }
 
 async fn page(

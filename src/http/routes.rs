@@ -4,7 +4,8 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, Resource, Responder, guard};
 
 use super::{
-    agent_run, agents, channels, conversations, front, health, history, metrics, runs, sessions, shape, sockets, status,
+    agent_run, agents, channels, conversations, front, health, history, metrics, runs, sessions, shape, sockets,
+    status, v1,
 };
 
 /// Mounts everything.
@@ -33,6 +34,9 @@ pub fn mount(routes: &mut ServiceConfig) {
         .route("/chat/{chat_id}", web::get().to(sockets::steps))
         .service(read("/history/{chat_id}", history::list))
         .route("/agent/run", web::post().to(agent_run::run))
+        // Document 003: sockets and resources, under both of its roots.
+        .service(web::scope("/v1").configure(v1::mount))
+        .service(web::scope("/api/v1").configure(v1::mount))
         .default_service(web::to(shape::nothing_here));
 }
 

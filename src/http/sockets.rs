@@ -5,14 +5,17 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use callboard_actors::protocol::{Command, ConversationId, Principal};
+use callboard_actors::protocol::{ChannelId, Command, ConversationId, Principal, Scope};
 
 use super::app::{App, WorkerRelay};
 use super::caller::judge;
 use super::error::HttpError;
+use super::query::Query;
+use super::v1;
 use crate::auth::Need;
 use crate::dialect::Dialect;
 use crate::dialect::agents::Agents;
+use crate::dialect::channels::Channels;
 use crate::dialect::steps::Steps;
 use crate::dialect::threads::Threads;
 use crate::ws::session::{Session, Setup};
@@ -53,6 +56,70 @@ pub async fn threads(req: HttpRequest, payload: web::Payload, app: web::Data<App
     let principal = judge(&req, &app, Need::Always)?;
     let dialect = Box::new(Threads::new());
     begin(&req, payload, &app, principal, Endpoint { dialect, opening: Vec::new(), channels: false })
+}
+
+/// Document 003: `/v1/ws`, with a channel in `channel_id` or for direct messages alone.
+pub async fn channels(
+    req: HttpRequest,
+    payload: web::Payload,
+    app: web::Data<App>,
+    query: Query,
+) -> Result<HttpResponse, HttpError> {
+    let principal = v1::acting(&*judge(&req, &app, Need::Always)?);
+    let channel = query.id("channel_id")?.map(ChannelId::trusted);
+    join(&req, payload, &app, principal, channel, &query)
+}
+
+/// Document 003 on one channel: what the path names must be what the credentials name.
+pub async fn one_channel(
+    req: HttpRequest,
+    payload: web::Payload,
+    app: web::Data<App>,
+    path: web::Path<(String, String, String)>,
+    query: Query,
+) -> Result<HttpResponse, HttpError> {
+    let principal = v1::acting(&*judge(&req, &app, Need::Always)?);
+    let (tenant, agent, channel) = path.into_inner();
+    if principal.tenant.as_str() != tenant {
+        return Err(forbidden("These credentials are for another tenant"));
+    }
+    if principal.agent.as_ref().is_none_or(|own| own.as_str() != agent) {
+        return Err(forbidden("These credentials are for another agent"));
+    }
+    let channel = ChannelId::parse("channel_id", &channel)?;
+    join(&req, payload, &app, principal, Some(channel), &query)
+}
+
+fn forbidden(why: &str) -> HttpError {
+    HttpError::new(StatusCode::FORBIDDEN, "FORBIDDEN", why)
+}
+
+/// Begins a session of document 003: attached to its channel and its inbox, present, and at work if it may.
+fn join(
+    req: &HttpRequest,
+    payload: web::Payload,
+    app: &web::Data<App>,
+    principal: Arc<Principal>,
+    channel: Option<ChannelId>,
+    query: &Query,
+) -> Result<HttpResponse, HttpError> {
+    let since = query.number("since", 0..=u64::MAX)?;
+    if let Some(channel) = &channel {
+        principal.require(Scope::ChannelSubscribe)?;
+        if !principal.may_use(channel) {
+            return Err(forbidden("These credentials do not cover this channel"));
+        }
+    }
+    let tenant = app.runtime.tenant(&principal.tenant);
+    let listed = principal.agent.as_ref().and_then(|agent| tenant.directory.find(agent.as_str()));
+    if principal.scopes.has(Scope::AgentServe) && listed.is_some_and(|listing| !listing.card.remote) {
+        return Err(forbidden("An agent of the server has this name; connect under another one"));
+    }
+    let attach = |channel: Option<ChannelId>, since| Command::Attach { channel, since, member: true };
+    let opening = channel.clone().map(|channel| attach(Some(channel), since));
+    let opening = opening.into_iter().chain([attach(None, None), Command::Attend]).collect();
+    let dialect = Box::new(Channels::new(channel));
+    begin(req, payload, app, principal, Endpoint { dialect, opening, channels: true })
 }
 
 /// Upgrades a request of somebody who may.

@@ -1,0 +1,213 @@
+//! The resources of document 003, `/v1/…`: channels to make, describe, read and publish into, and who is there.
+//!
+//! Always with credentials. What can be read without a version in its path is answered by the same handlers.
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::web::{self, Bytes, ServiceConfig};
+use actix_web::{HttpResponse, Responder};
+use serde::Serialize;
+use serde_json::json;
+
+use callboard_actors::presence::Attendance;
+use callboard_actors::protocol::{
+    AgentId, AgentName, ChannelId, Code, Command, Error, Event, Principal, Scope, TenantId,
+};
+
+use super::app::App;
+use super::ask::ask;
+use super::caller::{Caller, KnownCaller};
+use super::error::HttpError;
+use super::query::Query;
+use super::{channels, sockets};
+use crate::dialect::channels::published;
+use crate::dialect::fields::Fields;
+use crate::dialect::view::Rfc3339;
+
+/// The longest description of a channel, in bytes: a page of text.
+const MAX_DESCRIPTION: usize = 4096;
+
+/// The longest name of a channel, in bytes: a line.
+const MAX_NAME: usize = 256;
+
+type Answer = Result<HttpResponse, HttpError>;
+
+/// Mounts the resources and sockets below `/v1`.
+pub fn mount(routes: &mut ServiceConfig) {
+    routes
+        .route("/ws", web::get().to(sockets::channels))
+        .route("/ws/tenant/{tenant_id}/agent/{agent_id}/channel/{channel_id}", web::get().to(sockets::one_channel))
+        .service(web::resource("/channels").route(web::get().to(list)).route(web::post().to(describe)))
+        .service(web::resource("/channels/{id}").route(web::get().to(get)).route(web::delete().to(remove)))
+        .service(web::resource("/channels/{id}/messages").route(web::get().to(messages)).route(web::post().to(publish)))
+        .route("/agents", web::get().to(agents))
+        .route("/agents/{id}", web::get().to(agent));
+}
+
+/// The same principal as the agent it acts as: the one its credentials name, or its subject.
+pub fn acting(principal: &Principal) -> Arc<Principal> {
+    let agent = principal.agent.clone().unwrap_or_else(|| AgentName::trusted(principal.subject.as_str()));
+    Arc::new(Principal { agent: Some(agent), ..principal.clone() })
+}
+
+async fn list(caller: KnownCaller, app: web::Data<App>, query: Query) -> Answer {
+    channels::list(Caller(caller.0), app, query).await
+}
+
+async fn get(caller: KnownCaller, app: web::Data<App>, id: web::Path<String>) -> Answer {
+    covered(&caller.0, &id)?;
+    channels::get(Caller(caller.0), app, id).await
+}
+
+async fn messages(caller: KnownCaller, app: web::Data<App>, id: web::Path<String>, query: Query) -> Answer {
+    covered(&caller.0, &id)?;
+    channels::messages(Caller(caller.0), app, id, query).await
+}
+
+/// The channel of that id, if the credentials cover it.
+fn covered(principal: &Principal, id: &str) -> Result<ChannelId, Error> {
+    let channel = ChannelId::parse("channel_id", id)?;
+    if principal.may_use(&channel) {
+        return Ok(channel);
+    }
+    Err(Error::new(Code::Unauthorized, format!("These credentials do not cover the channel {channel}")))
+}
+
+/// Has the actor of a channel carry out a command.
+async fn tell(
+    caller: &KnownCaller,
+    app: &App,
+    channel: &ChannelId,
+    command: Command,
+) -> Result<Arc<callboard_actors::protocol::Envelope>, HttpError> {
+    caller.0.require(Scope::ChannelPublish)?;
+    let tenant = app.runtime.tenant(&caller.0.tenant);
+    ask(acting(&caller.0), command, app.patience(), |request| tenant.to_channel(channel, request)).await
+}
+
+fn fields_of(body: &Bytes) -> Result<Fields<'_>, HttpError> {
+    let text = std::str::from_utf8(body).map_err(|_| Error::invalid("body", "JSON in UTF-8"))?;
+    Ok(Fields::of_frame(text)?)
+}
+
+/// JSON that says something else than it should.
+fn unfit(error: Error) -> HttpError {
+    HttpError::from(error).with_status(StatusCode::UNPROCESSABLE_ENTITY)
+}
+
+/// Makes a channel, 201, or describes one anew, 200.
+async fn describe(caller: KnownCaller, app: web::Data<App>, body: Bytes) -> Answer {
+    let (channel, command) = {
+        let fields = fields_of(&body)?;
+        let said = |name: &str, most| -> Result<Option<String>, Error> {
+            Ok(Some(fields.note(name, most)?).filter(|text| !text.is_empty()))
+        };
+        let read = || -> Result<_, Error> {
+            let given = match fields.id("channel_id")? {
+                Some(id) => Some(id),
+                None => fields.id("id")?,
+            };
+            let id = given.map_or_else(|| format!("channel-{}", uuid::Uuid::new_v4()), |id| id.into_owned());
+            Ok((id, said("name", MAX_NAME)?, said("description", MAX_DESCRIPTION)?))
+        };
+        let (id, name, description) = read().map_err(unfit)?;
+        let channel = covered(&caller.0, &id)?;
+        (channel.clone(), Command::Describe { channel, name, description })
+    };
+    let reply = tell(&caller, &app, &channel, command).await?;
+    let created = matches!(reply.event, Event::ChannelDescribed { created: true, .. });
+    let reader = Caller(acting(&caller.0));
+    let id = channel.clone();
+    let summary = reader.read(&app, move |archive| archive.channel(&id)).await?;
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(HttpResponse::build(status).json(channels::ChannelView::of(&summary)))
+}
+
+async fn remove(caller: KnownCaller, app: web::Data<App>, id: web::Path<String>) -> Answer {
+    let channel = covered(&caller.0, &id)?;
+    tell(&caller, &app, &channel, Command::Remove { channel: channel.clone() }).await?;
+    Ok(HttpResponse::Ok().json(json!({ "success": true, "channel_id": channel })))
+}
+
+async fn publish(caller: KnownCaller, app: web::Data<App>, id: web::Path<String>, body: Bytes) -> Answer {
+    let channel = covered(&caller.0, &id)?;
+    let command = {
+        let fields = fields_of(&body)?;
+        let bounds = app.manners(true).bounds;
+        let large = fields.raw("content").is_some_and(|content| content.get().len() > bounds.content.saturating_add(2));
+        published(channel.clone(), &fields, &bounds).map_err(|error| match large {
+            true => HttpError::from(error).with_status(StatusCode::PAYLOAD_TOO_LARGE),
+            false => unfit(error),
+        })?
+    };
+    let reply = tell(&caller, &app, &channel, command).await?;
+    match &reply.event {
+        Event::PublishAcknowledged { id, seq, at, .. } => Ok(HttpResponse::Ok()
+            .json(json!({ "success": true, "message_id": id, "seq": seq, "timestamp": Rfc3339(*at) }))),
+        _ => Err(Error::internal("The channel gave no acknowledgement").into()),
+    }
+}
+
+/// An agent of the tenant: of the server, or of another process, there or gone.
+#[derive(Debug, Serialize)]
+struct AgentView {
+    agent_id: AgentName,
+    id: AgentId,
+    status: &'static str,
+    /// Whether it lives in another process.
+    remote: bool,
+    /// Whether it can be asked now.
+    serves: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sockets: Option<usize>,
+    /// When it last came or went.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed_at: Option<Rfc3339>,
+}
+
+impl AgentView {
+    fn of_process(tenant: &TenantId, name: AgentName, attendance: Attendance, serves: bool) -> Self {
+        Self {
+            id: AgentId::of(tenant, &name),
+            agent_id: name,
+            status: if attendance.sockets > 0 { "online" } else { "offline" },
+            remote: true,
+            serves,
+            sockets: Some(attendance.sockets),
+            changed_at: Some(Rfc3339(attendance.changed_at)),
+        }
+    }
+}
+
+/// Those of the server, then those of other processes by name.
+fn everybody(caller: &KnownCaller, app: &App) -> Vec<AgentView> {
+    let tenant = app.runtime.tenant(&caller.0.tenant);
+    let listed = tenant.directory.all();
+    let of_server = listed.iter().filter(|listing| !listing.card.remote).map(|listing| AgentView {
+        agent_id: listing.card.name().clone(),
+        id: listing.card.id,
+        status: "online",
+        remote: false,
+        serves: true,
+        sockets: None,
+        changed_at: None,
+    });
+    let of_processes = tenant.presence.all().into_iter().map(|(name, attendance)| {
+        let serves = listed.iter().any(|listing| listing.card.remote && *listing.card.name() == name);
+        AgentView::of_process(&tenant.id, name, attendance, serves)
+    });
+    of_server.chain(of_processes).collect()
+}
+
+async fn agents(caller: KnownCaller, app: web::Data<App>) -> impl Responder {
+    HttpResponse::Ok().json(json!({ "agents": everybody(&caller, &app) }))
+}
+
+async fn agent(caller: KnownCaller, app: web::Data<App>, id: web::Path<String>) -> Answer {
+    let found = everybody(&caller, &app)
+        .into_iter()
+        .find(|agent| agent.agent_id.as_str() == *id || agent.id.to_string() == *id);
+    let found = found.ok_or_else(|| Error::new(Code::AgentNotFound, "There is no such agent"))?;
+    Ok(HttpResponse::Ok().json(found))
+}

@@ -35,7 +35,7 @@ pub async fn run(
     app: web::Data<App>,
     body: web::Payload,
 ) -> std::result::Result<HttpResponse, HttpError> {
-    caller.require(Scope::Command)?;
+    caller.require(Scope::Chat)?;
     let most = app.config.server.max_body;
     let body = body.to_bytes_limited(most).await.map_err(|_| too_large(most))?;
     let body = body.map_err(|_| refused(Error::invalid("body", "the whole of it")))?;

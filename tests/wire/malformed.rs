@@ -14,49 +14,103 @@ fn good() -> Vec<(Value, &'static [(&'static str, Kind)])> {
     use Kind::{Bool, Fraction, Id, List, Number, Object, Text};
     let of = |kind: &str, data: Value| json!({ "type": kind, "id": "x", "data": data });
     vec![
-        (json!({ "type": "task", "id": "x", "content": "hello", "agent": "nyx" }), &[
-            ("/type", Text), ("/id", Id), ("/content", Text), ("/agent", Id),
-        ]),
-        (json!({ "type": "chat", "id": "x", "targetAgent": "nyx", "priority": "normal",
-            "data": { "message": "hello", "conversationId": "c", "stream": false } }), &[
-            ("/id", Id), ("/targetAgent", Id), ("/priority", Text), ("/data", Object), ("/data/message", Text),
-            ("/data/conversationId", Id), ("/data/stream", Bool),
-        ]),
-        (json!({ "type": "command", "id": "x", "targetAgent": "nyx", "priority": "low",
-            "data": { "instruction": "hello", "conversationId": "c", "parameters": {} } }), &[
-            ("/id", Id), ("/targetAgent", Id), ("/priority", Text), ("/data", Object), ("/data/instruction", Text),
-            ("/data/conversationId", Id), ("/data/parameters", Object),
-        ]),
-        (of("subscribe", json!({ "events": ["typing"] })), &[("/data", Object), ("/data/events", List), ("/data/events/0", Text)]),
-        (of("subscribe", json!({ "stream": "thoughts", "agentId": "nyx", "filter": { "minImportance": 0.5 } })), &[
-            ("/data/stream", Text), ("/data/agentId", Id), ("/data/filter", Object), ("/data/filter/minImportance", Fraction),
-        ]),
-        (of("subscribe", json!({ "channels": ["c"], "since": 1 })), &[
-            ("/data/channels", List), ("/data/channels/0", Id), ("/data/since", Number),
-        ]),
-        (of("unsubscribe", json!({ "subscriptionIds": ["s"] })), &[("/data/subscriptionIds", List), ("/data/subscriptionIds/0", Id)]),
-        (of("publish", json!({ "channel": "c", "content": 1, "metadata": {}, "messageId": "m" })), &[
-            ("/data", Object), ("/data/channel", Id), ("/data/metadata", Object), ("/data/messageId", Id),
-        ]),
-        (of("join_conversation", json!({ "conversationId": "c", "agents": ["nyx"], "mode": "lead" })), &[
-            ("/data", Object), ("/data/conversationId", Id), ("/data/agents", List), ("/data/agents/0", Id), ("/data/mode", Text),
-        ]),
-        (of("leave_conversation", json!({ "conversationId": "c" })), &[("/data", Object), ("/data/conversationId", Id)]),
-        (of("history", json!({ "conversationId": "c", "limit": 5, "before": 5 })), &[
-            ("/data", Object), ("/data/conversationId", Id), ("/data/limit", Number), ("/data/before", Number),
-        ]),
-        (of("agent_handoff", json!({ "conversationId": "c", "fromAgent": "nyx", "toAgent": "sage", "reason": "r" })), &[
-            ("/data", Object), ("/data/conversationId", Id), ("/data/fromAgent", Id), ("/data/toAgent", Id), ("/data/reason", Text),
-        ]),
-        (json!({ "type": "typing_start", "conversationId": "c", "userId": "u" }), &[("/conversationId", Id), ("/userId", Id)]),
-        (json!({ "type": "typing_stop", "data": { "conversationId": "c", "userId": "u" } }), &[
-            ("/data", Object), ("/data/conversationId", Id), ("/data/userId", Id),
-        ]),
+        (
+            json!({ "type": "task", "id": "x", "content": "hello", "agent": "nyx" }),
+            &[("/type", Text), ("/id", Id), ("/content", Text), ("/agent", Id)],
+        ),
+        (
+            json!({ "type": "chat", "id": "x", "targetAgent": "nyx", "priority": "normal",
+            "data": { "message": "hello", "conversationId": "c", "stream": false } }),
+            &[
+                ("/id", Id),
+                ("/targetAgent", Id),
+                ("/priority", Text),
+                ("/data", Object),
+                ("/data/message", Text),
+                ("/data/conversationId", Id),
+                ("/data/stream", Bool),
+            ],
+        ),
+        (
+            json!({ "type": "command", "id": "x", "targetAgent": "nyx", "priority": "low",
+            "data": { "instruction": "hello", "conversationId": "c", "parameters": {} } }),
+            &[
+                ("/id", Id),
+                ("/targetAgent", Id),
+                ("/priority", Text),
+                ("/data", Object),
+                ("/data/instruction", Text),
+                ("/data/conversationId", Id),
+                ("/data/parameters", Object),
+            ],
+        ),
+        (
+            of("subscribe", json!({ "events": ["typing"] })),
+            &[("/data", Object), ("/data/events", List), ("/data/events/0", Text)],
+        ),
+        (
+            of("subscribe", json!({ "stream": "thoughts", "agentId": "nyx", "filter": { "minImportance": 0.5 } })),
+            &[
+                ("/data/stream", Text),
+                ("/data/agentId", Id),
+                ("/data/filter", Object),
+                ("/data/filter/minImportance", Fraction),
+            ],
+        ),
+        (
+            of("subscribe", json!({ "channels": ["c"], "since": 1 })),
+            &[("/data/channels", List), ("/data/channels/0", Id), ("/data/since", Number)],
+        ),
+        (
+            of("unsubscribe", json!({ "subscriptionIds": ["s"] })),
+            &[("/data/subscriptionIds", List), ("/data/subscriptionIds/0", Id)],
+        ),
+        (
+            of("publish", json!({ "channel": "c", "content": 1, "metadata": {}, "messageId": "m" })),
+            &[("/data", Object), ("/data/channel", Id), ("/data/metadata", Object), ("/data/messageId", Id)],
+        ),
+        (
+            of("join_conversation", json!({ "conversationId": "c", "agents": ["nyx"], "mode": "lead" })),
+            &[
+                ("/data", Object),
+                ("/data/conversationId", Id),
+                ("/data/agents", List),
+                ("/data/agents/0", Id),
+                ("/data/mode", Text),
+            ],
+        ),
+        (
+            of("leave_conversation", json!({ "conversationId": "c" })),
+            &[("/data", Object), ("/data/conversationId", Id)],
+        ),
+        (
+            of("history", json!({ "conversationId": "c", "limit": 5, "before": 5 })),
+            &[("/data", Object), ("/data/conversationId", Id), ("/data/limit", Number), ("/data/before", Number)],
+        ),
+        (
+            of("agent_handoff", json!({ "conversationId": "c", "fromAgent": "nyx", "toAgent": "sage", "reason": "r" })),
+            &[
+                ("/data", Object),
+                ("/data/conversationId", Id),
+                ("/data/fromAgent", Id),
+                ("/data/toAgent", Id),
+                ("/data/reason", Text),
+            ],
+        ),
+        (
+            json!({ "type": "typing_start", "conversationId": "c", "userId": "u" }),
+            &[("/conversationId", Id), ("/userId", Id)],
+        ),
+        (
+            json!({ "type": "typing_stop", "data": { "conversationId": "c", "userId": "u" } }),
+            &[("/data", Object), ("/data/conversationId", Id), ("/data/userId", Id)],
+        ),
         (json!({ "type": "status", "id": "x", "targetAgent": "nyx" }), &[("/id", Id), ("/targetAgent", Id)]),
         (of("cancel", json!({ "id": "r" })), &[("/data", Object), ("/data/id", Id)]),
-        (json!({ "type": "batch", "id": "x", "priority": "high", "targetAgent": "nyx", "data": { "messages": [{ "type": "status" }] } }), &[
-            ("/id", Id), ("/priority", Text), ("/targetAgent", Id), ("/data", Object), ("/data/messages", List),
-        ]),
+        (
+            json!({ "type": "batch", "id": "x", "priority": "high", "targetAgent": "nyx", "data": { "messages": [{ "type": "status" }] } }),
+            &[("/id", Id), ("/priority", Text), ("/targetAgent", Id), ("/data", Object), ("/data/messages", List)],
+        ),
     ]
 }
 
@@ -78,15 +132,24 @@ fn wrong(kind: Kind) -> Vec<String> {
     let huge = format!("1{}", "0".repeat(400));
     let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
     let anything = [
-        ("5", Some(Kind::Number)), ("-1", None), ("1.5", None), ("1e999", None), (&huge, None), ("true", Some(Kind::Bool)),
-        ("[]", Some(Kind::List)), ("{}", Some(Kind::Object)), (&deep, None), (r#""\ud800""#, None),
+        ("5", Some(Kind::Number)),
+        ("-1", None),
+        ("1.5", None),
+        ("1e999", None),
+        (&huge, None),
+        ("true", Some(Kind::Bool)),
+        ("[]", Some(Kind::List)),
+        ("{}", Some(Kind::Object)),
+        (&deep, None),
+        (r#""\ud800""#, None),
         (r#""\udfff and more""#, None),
     ];
     let fitting = anything.iter().filter(|(_, fits)| *fits != Some(kind));
     let mut values: Vec<String> = fitting.map(|(text, _)| (*text).to_owned()).collect();
     let more: &[&str] = match kind {
         Kind::Id => &[
-            r#""""#, r#"" ""#, r#""a b""#, r#""ü""#, r#""a\u0000""#, r#""a/b""#, r#""..\\x""#, r#""\ud83d\ude00""#, &long,
+            r#""""#, r#"" ""#, r#""a b""#, r#""ü""#, r#""a\u0000""#, r#""a/b""#, r#""..\\x""#, r#""\ud83d\ude00""#,
+            &long,
         ],
         Kind::Fraction => &["1.01", "-0.1", "\"0.5\""],
         // Whether a free text is meant to be a name is not told by its kind.
@@ -159,11 +222,41 @@ fn odd() -> Vec<String> {
     let objects = "{\"a\":".repeat(50_000);
     let content = "x".repeat((256 << 10) + 1);
     let mut frames: Vec<String> = [
-        "", " ", "null", "true", "5", "-", "\"", "\\", "{", "}", "[", "]", "{}", "[]", "NaN", "Infinity", "undefined",
-        "\u{feff}{\"type\":\"ping\"}", "{\"type\":\"ping\"}\u{0}", "{\"type\":null}", "{\"type\":\"\"}", "{\"type\":[\"ping\"]}",
-        "{\"TYPE\":\"ping\"}", "{\"type\":\"PING\"}", "{\"type\":\"ping\",}", "{'type':'ping'}", "{type:\"ping\"}",
-        "{\"type\":\"ping\" \"id\":1}", "{\"type\":\"ping\",\"type\":5}", "{\"type\":\"pin\\u0000g\"}",
-        "{\"type\":\"\\ud800\"}", "{\"type\":\"__proto__\"}", "// {\"type\":\"ping\"}", "<xml/>", "type=ping",
+        "",
+        " ",
+        "null",
+        "true",
+        "5",
+        "-",
+        "\"",
+        "\\",
+        "{",
+        "}",
+        "[",
+        "]",
+        "{}",
+        "[]",
+        "NaN",
+        "Infinity",
+        "undefined",
+        "\u{feff}{\"type\":\"ping\"}",
+        "{\"type\":\"ping\"}\u{0}",
+        "{\"type\":null}",
+        "{\"type\":\"\"}",
+        "{\"type\":[\"ping\"]}",
+        "{\"TYPE\":\"ping\"}",
+        "{\"type\":\"PING\"}",
+        "{\"type\":\"ping\",}",
+        "{'type':'ping'}",
+        "{type:\"ping\"}",
+        "{\"type\":\"ping\" \"id\":1}",
+        "{\"type\":\"ping\",\"type\":5}",
+        "{\"type\":\"pin\\u0000g\"}",
+        "{\"type\":\"\\ud800\"}",
+        "{\"type\":\"__proto__\"}",
+        "// {\"type\":\"ping\"}",
+        "<xml/>",
+        "type=ping",
         "{\"type\":\"chat\",\"data\":{\"message\":\"tab\tin a string\"}}",
     ]
     .map(str::to_owned)
@@ -173,7 +266,11 @@ fn odd() -> Vec<String> {
     frames.push(objects);
     frames.push(format!(r#"{{"type":"chat","data":{{"message":{open}{close}}}}}"#));
     frames.push(format!(r#"{{"type":"publish","data":{{"channel":"c","content":{open}{close}}}}}"#));
-    frames.push(format!(r#"{{"type":"publish","data":{{"channel":"c","content":{}1{}}}}}"#, "[".repeat(65), "]".repeat(65)));
+    frames.push(format!(
+        r#"{{"type":"publish","data":{{"channel":"c","content":{}1{}}}}}"#,
+        "[".repeat(65),
+        "]".repeat(65)
+    ));
     frames.push(format!(r#"{{"type":"command","data":{{"instruction":"x","parameters":{{"a":{open}{close}}}}}}}"#));
     frames.push(format!(r#"{{"type":"chat","data":{{"message":"{content}"}}}}"#));
     frames.push(format!(r#"{{"type":"publish","data":{{"channel":"c","content":"{content}"}}}}"#));
@@ -188,7 +285,8 @@ async fn a_thousand_malformed_frames_cost_an_error_each_and_nothing_else() {
     let rates = "[rate]\nframes_per_second = 1000000\nframes_burst = 1000000\n[log]\nfilter = \"warn\"";
     let server = Server::with(rates);
     let mut witness = server.client().await;
-    let chat = |id: &str| json!({ "id": id, "type": "chat", "data": { "message": "compute 1 + 1", "conversationId": "c" } });
+    let chat =
+        |id: &str| json!({ "id": id, "type": "chat", "data": { "message": "compute 1 + 1", "conversationId": "c" } });
     witness.ask(chat("before")).await;
     let publish = json!({ "id": "p", "type": "publish", "data": { "channel": "c", "content": 1 } });
     assert_eq!(witness.ask(publish.clone()).await["data"]["seq"], 1);
@@ -209,7 +307,11 @@ async fn a_thousand_malformed_frames_cost_an_error_each_and_nothing_else() {
     let quietly = tokio::spawn(async move {
         let mut answers = 0;
         while !done.load(Ordering::Relaxed) {
-            let answer = quiet.ask(json!({ "id": "q", "type": "chat", "targetAgent": "aria", "data": { "message": "compute 6 * 7" } })).await;
+            let answer = quiet
+                .ask(
+                    json!({ "id": "q", "type": "chat", "targetAgent": "aria", "data": { "message": "compute 6 * 7" } }),
+                )
+                .await;
             assert!(answer["data"]["response"].as_str().is_some_and(|text| text.contains("42")), "{answer}");
             answers += 1;
         }

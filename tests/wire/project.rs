@@ -30,15 +30,22 @@ async fn this_repository_is_counted_as_git_counts_it() {
         let root = Path::new(path.trim_start_matches("./"));
         let root = if path == "." { Path::new("") } else { root };
         let below = folders.iter().filter(|folder| folder.starts_with(root) && **folder != root).count();
-        let bytes: u64 =
-            files.iter().map(|file| std::fs::symlink_metadata(clone.join(file)).unwrap().len()).sum();
+        let bytes: u64 = files.iter().map(|file| std::fs::symlink_metadata(clone.join(file)).unwrap().len()).sum();
         assert!(files.len() > 20, "{path}: {}", files.len());
 
         let data = json!({ "instruction": "analyze project structure", "parameters": { "path": path } });
-        let result = client.ask(json!({ "id": path.replace(['/', '.'], "-").replace('-', "_") + "p", "type": "command", "data": data })).await;
+        let result = client
+            .ask(
+                json!({ "id": path.replace(['/', '.'], "-").replace('-', "_") + "p", "type": "command", "data": data }),
+            )
+            .await;
         assert_eq!(result["data"]["status"], "completed", "{result}");
         let counted = &result["data"]["result"];
-        assert_eq!((&counted["files"], &counted["directories"]), (&json!(files.len()), &json!(below)), "{path}: {counted}");
+        assert_eq!(
+            (&counted["files"], &counted["directories"]),
+            (&json!(files.len()), &json!(below)),
+            "{path}: {counted}"
+        );
         assert_eq!(counted["bytes"], json!(bytes), "{path}");
         assert!(counted["totalSize"].is_string(), "{counted}");
     }

@@ -39,7 +39,11 @@ async fn the_deltas_joined_are_the_response() {
         let mut watched = String::new();
         while watched.len() < joined.len() {
             let frame = watcher.next().await;
-            assert_eq!((&frame["type"], &frame["data"]["stream"]), (&json!("stream_data"), &json!("tokens")), "{frame}");
+            assert_eq!(
+                (&frame["type"], &frame["data"]["stream"]),
+                (&json!("stream_data"), &json!("tokens")),
+                "{frame}"
+            );
             assert_eq!(frame["data"]["agentId"], agent);
             watched.push_str(frame["data"]["content"].as_str().unwrap());
         }

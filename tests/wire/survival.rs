@@ -168,7 +168,11 @@ async fn nothing_acknowledged_is_lost_in_a_crash_under_load() {
         }
         check_channel(&mut client, &mut published, &shown).await;
         let run: Value = reqwest::get(server.http(&format!("/runs/{run}"))).await.unwrap().json().await.unwrap();
-        assert_eq!((&run["status"], &run["error"]["code"]), (&json!("failed"), &json!("INTERRUPTED")), "{shown}: {run}");
+        assert_eq!(
+            (&run["status"], &run["error"]["code"]),
+            (&json!("failed"), &json!("INTERRUPTED")),
+            "{shown}: {run}"
+        );
     }
 }
 

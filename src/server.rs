@@ -141,7 +141,6 @@ fn listen(app: &web::Data<App>) -> anyhow::Result<(Server, Vec<std::net::SocketA
             .app_data(shared.clone())
             .app_data(WorkerRelay::default())
             .app_data(web::PayloadConfig::new(most))
-            .app_data(shape::json(most))
             .app_data(shape::path())
             // The last is the outermost.
             .wrap(from_fn(body::limit))
@@ -197,7 +196,7 @@ async fn stop(app: &web::Data<App>, server: ServerHandle, grace: Duration) {
     app.set_ready(false);
     let left = app.runtime.drain(grace).await;
     if left > 0 {
-        log::warn!("{left} runs did not end in time; they will be interrupted");
+        log::warn!("{left} runs did not end in time and were interrupted");
     }
     app.reaper.close_all(&close::draining());
     server.stop(true).await;

@@ -76,6 +76,20 @@ fn token(server: &Server, tenant: &str, agent: &str, more: &[&str]) -> String {
     server.tool(&[&["token", "--tenant", tenant, "--agent", agent][..], more].concat())
 }
 
+/// The head of a request whose body does not say how long it is.
+const CHUNKED: &str =
+    "POST /agent/run HTTP/1.1\r\nHost: test\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+/// What the server says to these bytes until it closes the connection.
+fn exchange(server: &Server, bytes: &str) -> String {
+    let mut socket = TcpStream::connect(server.address()).unwrap();
+    socket.set_read_timeout(Some(harness::PATIENCE)).unwrap();
+    socket.write_all(bytes.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).expect("the server keeps waiting");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
 /// Asks an agent in a conversation and waits for the answer.
 async fn chat(client: &mut Client, conversation: &str, message: &str) -> Value {
     let data = json!({ "message": message, "conversationId": conversation });
@@ -85,10 +99,12 @@ async fn chat(client: &mut Client, conversation: &str, message: &str) -> Value {
     reply
 }
 
-/// Has an agent do something and waits for the frame that names the run.
-async fn run(client: &mut Client, conversation: &str, id: &str, command: &str) -> Value {
-    let data = json!({ "command": command, "parameters": {}, "conversationId": conversation });
-    client.ask(json!({ "type": "command", "id": id, "data": data, "targetAgent": "nyx" })).await
+/// Has an agent look into the workspace and waits for its result; returns the id of the run.
+async fn analyze(client: &mut Client, conversation: &str) -> String {
+    let data = json!({ "instruction": "analyze project structure", "conversationId": conversation });
+    let reply = client.ask(json!({ "type": "command", "id": "look", "data": data, "targetAgent": "nyx" })).await;
+    assert_eq!(reply["data"]["status"], "completed", "{reply}");
+    reply["data"]["commandId"].as_str().unwrap().to_owned()
 }
 
 fn agent() -> Value {
@@ -206,14 +222,13 @@ async fn channels_and_their_publications_come_in_pages() {
 /// A server whose workspace takes long to analyse, and a run that has begun there. Its session must be kept.
 async fn busy() -> (Server, Client, String) {
     let server = Server::start();
-    harness::transcript::make_heavy(&server.workspace(), 400);
+    harness::transcript::make_heavy(&server.workspace(), 2000);
     let mut client = server.client().await;
     client.send(json!({ "type": "subscribe", "id": "s", "data": { "events": ["run_status"] } })).await;
-    let data = json!({ "command": "analyze_project", "parameters": {} });
+    let data = json!({ "instruction": "analyze project structure", "parameters": { "path": "./heavy" } });
     client.send(json!({ "type": "command", "id": "long", "data": data, "targetAgent": "nyx" })).await;
     let event = client.until(json!({ "type": "event", "data": { "eventType": "run_status" } })).await;
-    let id = event["data"]["runId"].as_str().or(event["data"]["id"].as_str());
-    let id = id.unwrap_or_else(|| panic!("no run in {event}")).to_owned();
+    let id = event["data"]["runId"].as_str().unwrap().to_owned();
     (server, client, id)
 }
 
@@ -242,13 +257,20 @@ async fn a_run_is_shown_while_it_lasts_cancelled_and_shown_after() {
 async fn a_run_that_ended_is_shown_with_its_steps() {
     let server = Server::start();
     let mut client = server.client().await;
-    let reply = run(&mut client, "work", "calc", "calculate 6 * 7").await;
-    let id = reply["data"]["commandId"].as_str().unwrap_or_else(|| panic!("no run in {reply}"));
+    let id = analyze(&mut client, "work").await;
     let shown = json!({
-        "id": id, "kind": "command", "agent": "nyx", "conversation_id": "work", "status": "<text>",
-        "created_at": "<time>", "started_at": "<time>", "ended_at": "<time>", "steps": "<array>",
+        "id": id, "kind": "command", "agent": "nyx", "conversation_id": "work", "request_id": "look",
+        "status": "completed", "created_at": "<time>", "started_at": "<time>", "ended_at": "<time>",
+        "error": "<absent>", "steps": "<array>",
     });
-    get(&server, &format!("/runs/{id}")).await.expect(200, shown);
+    let shown = get(&server, &format!("/runs/{id}")).await.expect(200, shown);
+    let steps = shown["steps"].as_array().unwrap();
+    let step = steps.iter().find(|step| step["kind"] == "action").unwrap_or_else(|| panic!("no action in {shown}"));
+    let action = json!({
+        "content": "<text>", "importance": "<number>", "at": "<time>", "tool": "project", "arguments": "<object>",
+        "ok": true,
+    });
+    pattern::matches(&action, step, &mut Captures::default()).unwrap();
     for unknown in ["run-1-1-99", "run-ffff-1-1", "nothing"] {
         get(&server, &format!("/runs/{unknown}")).await.refuse(404, "RUN_NOT_FOUND", "");
         call(&server, Method::DELETE, &format!("/runs/{unknown}"), None).await.refuse(404, "RUN_NOT_FOUND", "");
@@ -274,8 +296,7 @@ async fn nothing_is_seen_from_another_tenant() {
     chat(&mut client, "secret", "hello").await;
     let data = json!({ "channel": "news", "content": "hello" });
     client.ask(json!({ "type": "publish", "id": "p", "data": data })).await;
-    let reply = run(&mut client, "secret", "calc", "calculate 6 * 7").await;
-    let run = reply["data"]["commandId"].as_str().unwrap().to_owned();
+    let run = analyze(&mut client, "secret").await;
 
     for path in [
         "/conversations/secret",
@@ -297,6 +318,46 @@ async fn nothing_is_seen_from_another_tenant() {
     status.expect(200, json!({ "sessions": 0, "conversations": 0, "channels": 0, "journal": { "bytes": "<absent>" } }));
     let (one, other) = (get_as(&server, "/agents/nyx", &ours).await, get_as(&server, "/agents/nyx", &theirs).await);
     assert_ne!(one.json()["id"], other.json()["id"]);
+}
+
+#[actix_web::test]
+async fn a_private_thread_is_seen_by_its_own_subject_alone() {
+    let server = Server::start();
+    let (ann, bob) = (token(&server, "t", "ann", &[]), token(&server, "t", "bob", &[]));
+    let (first, second) = ("11111111-aaaa-4aaa-8aaa-aaaaaaaaaaaa", "33333333-aaaa-4aaa-8aaa-aaaaaaaaaaaa");
+    let thread = "22222222-bbbb-4bbb-8bbb-bbbbbbbbbbbb";
+    let mut client = server.connect(&format!("/ws?token={ann}")).await;
+    for conversation in [first, second] {
+        chat(&mut client, conversation, "hello").await;
+    }
+    let mut client = server.connect(&format!("/chat/ws?token={ann}")).await;
+    client.send(json!({ "type": "message", "thread_id": thread, "content": "hello" })).await;
+    let received = client.until(json!({ "type": "message_received", "job_id": "<id>" })).await;
+    client.until(json!({ "type": "message", "role": "assistant" })).await;
+    let run = received["job_id"].as_str().unwrap();
+
+    let paths =
+        [format!("/conversations/{thread}"), format!("/conversations/{thread}/messages"), format!("/runs/{run}")];
+    for path in &paths {
+        assert_eq!(get_as(&server, path, &ann).await.status, 200, "{path}");
+        assert_eq!(get_as(&server, path, &bob).await.status, 404, "{path}");
+    }
+    assert_eq!(call(&server, Method::DELETE, &paths[2], Some(&ann)).await.status, 409);
+    assert_eq!(call(&server, Method::DELETE, &paths[2], Some(&bob)).await.status, 404);
+    let own = json!({ "conversations": [{ "id": first }, { "id": thread, "private": true }, { "id": second }] });
+    get_as(&server, "/conversations", &ann).await.expect(200, own);
+
+    // Page by page the thread neither appears nor shows in where the next page begins.
+    let (mut seen, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = get_as(&server, &format!("/conversations?limit=1{after}"), &bob).await;
+        assert!(page.status == 200 && !page.text.contains("bbbb"), "{}", page.text);
+        let page = page.json();
+        seen.extend(page["conversations"].as_array().unwrap().iter().map(|one| one["id"].clone()));
+        let Some(next) = page["next_after"].as_str() else { break };
+        after = format!("&after={next}");
+    }
+    assert_eq!(seen, [first, second]);
 }
 
 #[actix_web::test]
@@ -327,8 +388,8 @@ async fn credentials_are_asked_for_and_their_scopes_hold() {
     assert_eq!(get(&server, "/health/live").await.status, 200);
     assert_eq!(get(&server, "/health/ready").await.status, 200);
     let page = get(&server, "/").await;
-    assert!(page.status == 200 && page.text.contains("asks for credentials") && !page.text.contains("sage"));
-    assert!(get(&server, &format!("/?token={usual}")).await.text.contains("sage"));
+    assert!(page.status == 200 && page.text.contains("asks for credentials") && !page.text.contains(">sage<"));
+    assert!(get(&server, &format!("/?token={usual}")).await.text.contains(">sage<"));
     let foreign = reqwest::Client::new().get(server.http("/agents")).bearer_auth(&usual);
     assert_eq!(send(foreign.header("origin", "https://elsewhere.example")).await.status, 403);
 }
@@ -345,10 +406,15 @@ async fn whatever_is_refused_is_an_error_that_says_why() {
         (Method::DELETE, "/status"),
         (Method::PATCH, "/"),
         (Method::OPTIONS, "/metrics"),
+        (Method::POST, "/ws"),
+        (Method::DELETE, "/v1/agents"),
+        (Method::PUT, "/api/v1/ws"),
+        (Method::GET, "/agent/run"),
     ] {
         let answer = call(&server, method.clone(), path, None).await;
         answer.refuse(405, "METHOD_NOT_ALLOWED", method.as_str());
-        assert!(answer.header("allow").contains("GET"), "{:?}", answer.headers);
+        let allowed = if path == "/agent/run" { "POST" } else { "GET" };
+        assert!(answer.header("allow").contains(allowed), "{:?}", answer.headers);
     }
     for (path, field) in [
         ("/conversations?limit=0", "limit: expected a whole number from 1 to 1000"),
@@ -366,6 +432,12 @@ async fn whatever_is_refused_is_an_error_that_says_why() {
     }
     let large = reqwest::Client::new().post(server.http("/agents")).body("x".repeat(2000));
     send(large).await.refuse(413, "INVALID_MESSAGE", "at most 1024 bytes");
+    let unmeasured = exchange(&server, &format!("{CHUNKED}800\r\n{}\r\n0\r\n\r\n", "x".repeat(0x800)));
+    assert!(unmeasured.starts_with("HTTP/1.1 413 ") && unmeasured.contains("INVALID_MESSAGE"), "{unmeasured}");
+    for (body, details) in [("{}", "task"), ("{\"task\":7}", "task"), ("[", "JSON")] {
+        let task = reqwest::Client::new().post(server.http("/agent/run")).body(body);
+        send(task).await.refuse(422, "INVALID_MESSAGE", details);
+    }
     assert_eq!(get(&server, "/health/ready").await.status, 200);
 }
 
@@ -461,12 +533,19 @@ async fn what_was_counted_is_shown_with_its_meaning() {
 }
 
 #[actix_web::test]
+async fn a_page_whose_name_points_at_an_open_server_reads_nothing() {
+    let server = Server::start();
+    let port = server.address().rsplit(':').next().unwrap();
+    for (host, status) in [(format!("localhost:{port}"), 200), (format!("evil.example:{port}"), 403)] {
+        let head = format!("GET /conversations HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let answer = exchange(&server, &head);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {answer}");
+    }
+}
+
+#[actix_web::test]
 async fn half_a_request_does_not_hold_its_connection() {
     let server = Server::start();
-    let mut half = TcpStream::connect(server.address()).unwrap();
-    half.set_read_timeout(Some(harness::PATIENCE)).unwrap();
-    half.write_all(b"GET /ws HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n").unwrap();
-    let mut answer = Vec::new();
-    half.read_to_end(&mut answer).expect("the server keeps waiting");
-    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&answer));
+    let answer = exchange(&server, "GET /ws HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n");
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
 }

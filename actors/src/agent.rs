@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
+use tokio_util::sync::CancellationToken;
 
 use self::assignment::{Assignment, Progress, Reports};
 use self::card::AgentCard;
@@ -40,6 +41,8 @@ pub struct AgentParts {
     pub directory: Arc<Directory>,
     /// After how long a waiting run moves up one level.
     pub aging: Duration,
+    /// Set when the house stops and no run goes on.
+    pub interrupted: CancellationToken,
 }
 
 /// An agent of one tenant.
@@ -84,6 +87,8 @@ impl Agent {
             let Some(assignment) = self.queue.pop(Instant::now()) else { break };
             if assignment.cancelled.is_cancelled() {
                 assignment.reports.end(Err(Error::new(Code::Cancelled, "The run was cancelled")));
+            } else if self.parts.interrupted.is_cancelled() {
+                assignment.reports.end(Err(Error::interrupted()));
             } else {
                 self.begin(assignment, ctx);
             }
@@ -117,7 +122,7 @@ impl Agent {
             cancelled,
         };
         let sink = Arc::new(TurnSink::new(progress, self.parts.subscriptions.clone(), stream));
-        let work = turn::take(self.parts.brain.clone(), brief, sink);
+        let work = turn::take(self.parts.brain.clone(), brief, sink, self.parts.interrupted.clone());
         ctx.spawn(work.into_actor(self).map(move |result, agent, ctx| {
             agent.end(run.kind, &run, reports, result);
             agent.pump(ctx);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
+use tokio_util::sync::CancellationToken;
 
 use crate::journal::Journal;
 use crate::protocol::{Code, Error};
@@ -50,6 +51,8 @@ pub struct House {
     arbiters: Vec<ArbiterHandle>,
     next_arbiter: AtomicUsize,
     draining: AtomicBool,
+    /// Set when the time of a drain is over: no run goes on.
+    interrupted: CancellationToken,
     open_runs: AtomicUsize,
 }
 
@@ -63,6 +66,7 @@ impl House {
             arbiters: (0..arbiters.max(1)).map(|_| Arbiter::new().handle()).collect(),
             next_arbiter: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
+            interrupted: CancellationToken::new(),
             open_runs: AtomicUsize::new(0),
         }
     }
@@ -81,6 +85,16 @@ impl House {
     /// From here on no new runs are accepted.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Release);
+    }
+
+    /// From here on no run goes on; each that is open ends with `INTERRUPTED`.
+    pub fn interrupt(&self) {
+        self.interrupted.cancel();
+    }
+
+    /// Set when no run goes on.
+    pub fn interrupted(&self) -> &CancellationToken {
+        &self.interrupted
     }
 
     /// Whether the house takes no new runs.

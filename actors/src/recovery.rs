@@ -8,7 +8,7 @@ use crate::archive;
 use crate::conversation::record::{FAILURES, FailureRecord, run_id};
 use crate::journal::format::encode;
 use crate::journal::{Batch, Entry, Journal, Position, Stream};
-use crate::protocol::{AgentId, Code, ConversationId, Error, Run, RunStatus, TenantId, Timestamp, Turn};
+use crate::protocol::{AgentId, ConversationId, Error, Run, RunStatus, TenantId, Timestamp, Turn};
 
 /// Ends what a crash left open. Returns how many runs that were.
 pub fn recover(journal: &dyn Journal) -> Result<usize, Error> {
@@ -46,7 +46,7 @@ fn interrupt(journal: &dyn Journal, position: Position) -> Result<usize, Error> 
                 run: report.run.id.clone(),
                 asked_at: position.seq,
                 status: RunStatus::Failed,
-                error: Error::new(Code::Interrupted, "The server stopped before the run ended"),
+                error: Error::interrupted(),
                 steps: Vec::new(),
                 started_at: None,
                 ended_at: Timestamp::now(),

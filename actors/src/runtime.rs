@@ -14,6 +14,9 @@ use crate::router::{self, Cast};
 use crate::tenant::{SessionCard, Tenant};
 use crate::visit::Visit;
 
+/// How long the ends of interrupted runs may take to be written and told: one append each.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// The runtime: every tenant's actors, made on first use.
 pub struct Runtime {
     house: Arc<House>,
@@ -70,10 +73,21 @@ impl Runtime {
         Visit::new(self.tenant(&principal.tenant), principal, outbox, card, max_subscriptions)
     }
 
-    /// Takes no new runs and waits until those that are open have ended, for `grace` at most. Returns how many are left.
+    /// Takes no new runs and waits until those that are open have ended, for `grace` at most. Those that have not are
+    /// interrupted, so that whoever waits for them is told; returns how many they were.
     pub async fn drain(&self, grace: Duration) -> usize {
         self.house.drain();
-        let deadline = Instant::now() + grace;
+        let left = self.settled(grace).await;
+        if left > 0 {
+            self.house.interrupt();
+            self.settled(LAST_WORDS).await;
+        }
+        left
+    }
+
+    /// Waits until no run is open, for `limit` at most; returns how many are.
+    async fn settled(&self, limit: Duration) -> usize {
+        let deadline = Instant::now() + limit;
         while self.house.open_runs() > 0 && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

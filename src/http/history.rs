@@ -4,10 +4,9 @@
 //! many messages, or those before `before`; the header `x-next-before` says where the next older page begins. A message
 //! stays together with its steps.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use bytes::Bytes;
 use futures_util::stream;
-use serde::Deserialize;
 use std::sync::Arc;
 
 use callboard_actors::protocol::{Code, ConversationId, Error, Message, Result, Scope};
@@ -15,6 +14,7 @@ use callboard_actors::protocol::{Code, ConversationId, Error, Message, Result, S
 use super::app::App;
 use super::caller::Caller;
 use super::error::HttpError;
+use super::query::Query;
 use crate::dialect::steps::history::entries;
 
 /// Messages read and sent at a time.
@@ -23,27 +23,20 @@ const PAGE: usize = 100;
 /// Where the next older page begins.
 const NEXT_BEFORE: &str = "x-next-before";
 
-#[derive(Deserialize)]
-struct Paging {
-    limit: Option<usize>,
-    before: Option<u64>,
-}
-
 /// Answers the request.
 pub async fn list(
-    req: HttpRequest,
     caller: Caller,
     app: web::Data<App>,
     path: web::Path<String>,
+    query: Query,
 ) -> std::result::Result<HttpResponse, HttpError> {
     caller.require(Scope::Chat)?;
     let chat = ConversationId::parse("chat_id", &path)?;
-    let paging = web::Query::<Paging>::from_query(req.query_string());
-    let paging = paging.map_err(|_| Error::invalid("query", "limit and before as whole numbers"))?;
-    match paging.limit {
-        Some(limit) => page(&caller, &app, chat, limit, paging.before).await,
-        None => whole(caller, app, chat, paging.before.unwrap_or(u64::MAX)).await,
+    let before = query.number("before", 1..=u64::MAX)?;
+    if query.has("limit") {
+        return page(&caller, &app, chat, query.limit()?, before).await;
     }
+    whole(caller, app, chat, before.unwrap_or(u64::MAX)).await
 }
 
 async fn page(

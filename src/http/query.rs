@@ -44,6 +44,11 @@ impl Query {
         Ok(Some(text))
     }
 
+    /// Whether a field is there.
+    pub fn has(&self, field: &str) -> bool {
+        self.text(field).is_some()
+    }
+
     fn text(&self, field: &str) -> Option<String> {
         let mut fields = form_urlencoded::parse(self.0.as_bytes());
         fields.find(|(name, _)| name == field).map(|(_, value)| value.into_owned())

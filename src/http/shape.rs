@@ -1,14 +1,17 @@
 //! Whatever is refused has the shape of an error, also where the framework refuses it: no such path, a method that a
 //! resource does not know, a path or body that does not read.
 
-use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::error::{JsonPayloadError, PathError, PayloadError};
-use actix_web::http::StatusCode;
+use actix_web::error::PathError;
+use actix_web::http::{StatusCode, header};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError, web};
 
 use super::error::HttpError;
+
+/// The type of an error in its shape.
+const JSON: &str = "application/json";
 
 /// The answer where there is nothing.
 pub async fn nothing_here(req: HttpRequest) -> Result<HttpResponse, HttpError> {
@@ -17,20 +20,20 @@ pub async fn nothing_here(req: HttpRequest) -> Result<HttpResponse, HttpError> {
     Err(error.details(format!("path: {path}")))
 }
 
-/// Gives a refusal without a body the shape of an error; its headers stay.
+/// Gives a refusal that the framework made the shape of an error; its headers stay.
 pub async fn errors<B: MessageBody + 'static>(
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let (method, is_head) = (req.method().to_string(), req.method() == actix_web::http::Method::HEAD);
+    let method = req.method().clone();
     let response = next.call(req).await?.map_into_boxed_body();
     let status = response.status();
-    let is_bare = matches!(response.response().body().size(), BodySize::None | BodySize::Sized(0));
-    let is_refusal = status.is_client_error() || status.is_server_error();
-    if !is_refusal || !is_bare || is_head {
+    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == JSON);
+    if is_json || !(status.is_client_error() || status.is_server_error()) {
         return Ok(response);
     }
-    let shaped = refusal(status, &method).error_response();
+    let cause = response.response().error().map(ToString::to_string);
+    let shaped = refusal(status, method.as_str(), cause).error_response();
     Ok(response.map_body(|head, _| {
         for (name, value) in shaped.headers() {
             head.headers_mut().insert(name.clone(), value.clone());
@@ -39,18 +42,25 @@ pub async fn errors<B: MessageBody + 'static>(
     }))
 }
 
-fn refusal(status: StatusCode, method: &str) -> HttpError {
-    match status {
-        StatusCode::METHOD_NOT_ALLOWED => {
-            let method: String = method.chars().take(40).collect();
-            let error = HttpError::new(status, "METHOD_NOT_ALLOWED", "This resource does not do that");
-            error.details(format!("method: {method} is not one of those in the header Allow"))
-        }
-        _ => {
-            let code = if status.is_server_error() { "INTERNAL_ERROR" } else { "INVALID_MESSAGE" };
-            HttpError::new(status, code, status.canonical_reason().unwrap_or("The request was refused"))
-        }
+fn refusal(status: StatusCode, method: &str, cause: Option<String>) -> HttpError {
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        let method: String = method.chars().take(40).collect();
+        let error = HttpError::new(status, "METHOD_NOT_ALLOWED", "This resource does not do that");
+        return error.details(format!("method: {method} is not one of those in the header Allow"));
     }
+    if status.is_server_error() {
+        // What went wrong inside is for the log alone.
+        log::error!("a request failed: {}", cause.as_deref().unwrap_or("no reason was given"));
+        return HttpError::new(status, "INTERNAL_ERROR", "Something that should not happen");
+    }
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        return HttpError::new(status, "INVALID_MESSAGE", "The body is too large").details("body: expected less");
+    }
+    if status == StatusCode::NOT_FOUND {
+        return HttpError::new(status, "NOT_FOUND", "There is nothing here");
+    }
+    let message = status.canonical_reason().unwrap_or("The request was refused");
+    HttpError::new(status, "INVALID_MESSAGE", message).details(cause.unwrap_or_default())
 }
 
 /// What holds for the path of a request.
@@ -60,86 +70,37 @@ pub fn path() -> web::PathConfig {
     })
 }
 
-/// What holds for JSON bodies: at most `limit` bytes. 413 if larger, 415 if it is something else, 400 if it is not
-/// JSON, 422 if it is JSON of another shape; the details say where.
-pub fn json(limit: usize) -> web::JsonConfig {
-    web::JsonConfig::default().limit(limit).error_handler(move |error, _| body_error(&error, limit).into())
-}
-
-fn body_error(error: &JsonPayloadError, limit: usize) -> HttpError {
-    let refuse = |status, message: &str| HttpError::new(status, "INVALID_MESSAGE", message);
-    match error {
-        JsonPayloadError::Overflow { .. }
-        | JsonPayloadError::OverflowKnownLength { .. }
-        | JsonPayloadError::Payload(PayloadError::Overflow) => super::body::too_large(limit),
-        JsonPayloadError::ContentType => {
-            refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is not JSON").details("content-type: application/json")
-        }
-        JsonPayloadError::Deserialize(error) if error.is_data() => {
-            refuse(StatusCode::UNPROCESSABLE_ENTITY, "The body has another shape").details(format!("body: {error}"))
-        }
-        JsonPayloadError::Deserialize(error) => {
-            refuse(StatusCode::BAD_REQUEST, "The body is not JSON").details(format!("body: {error}"))
-        }
-        _ => refuse(StatusCode::BAD_REQUEST, "The body does not read"),
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use actix_web::http::header;
     use actix_web::middleware::from_fn;
     use actix_web::{App, test};
-    use serde::Deserialize;
     use serde_json::Value;
 
     use super::*;
 
-    #[derive(Deserialize)]
-    struct Task {
-        task: String,
+    async fn fails(body: String) -> Result<HttpResponse, Error> {
+        Err(actix_web::error::ErrorInternalServerError(format!("/secret/path {body}")))
     }
 
-    async fn task(body: web::Json<Task>) -> HttpResponse {
-        HttpResponse::Ok().body(body.into_inner().task)
-    }
-
-    /// What a resource that takes a task of at most 100 bytes answers.
-    async fn post(content_type: &str, body: &str) -> (u16, String) {
-        let app = App::new().app_data(json(100)).wrap(from_fn(errors)).route("/task", web::post().to(task));
-        let service = test::init_service(app).await;
-        let request = test::TestRequest::post().uri("/task").insert_header((header::CONTENT_TYPE, content_type));
-        let response = test::call_service(&service, request.set_payload(body.to_owned()).to_request()).await;
+    /// What a resource that takes 10 bytes and then fails answers.
+    async fn post(method: test::TestRequest, body: &'static str) -> (u16, Value) {
+        let app = App::new().app_data(web::PayloadConfig::new(10)).wrap(from_fn(errors));
+        let service = test::init_service(app.service(web::resource("/").route(web::post().to(fails)))).await;
+        let response = test::call_service(&service, method.uri("/").set_payload(body).to_request()).await;
+        assert_eq!(response.headers().get(header::CONTENT_TYPE).unwrap(), JSON);
         let status = response.status().as_u16();
-        (status, String::from_utf8(test::read_body(response).await.to_vec()).unwrap())
+        (status, test::read_body_json(response).await)
     }
 
     #[actix_web::test]
-    async fn bodies_that_do_not_read_are_answered_with_what_is_wrong() {
-        assert_eq!(post("application/json", r#"{"task":"sing"}"#).await, (200, "sing".to_owned()));
-        let long = format!(r#"{{"task":"{}"}}"#, "x".repeat(100));
-        for (content_type, body, status, details) in [
-            ("application/json", "{}", 422, "missing field `task`"),
-            ("application/json", r#"{"task":7}"#, 422, "expected a string"),
-            ("application/json", r#"{"task":"#, 400, "EOF"),
-            ("text/plain", r#"{"task":"sing"}"#, 415, "application/json"),
-            ("application/json", &long, 413, "at most 100 bytes"),
-        ] {
-            let (found, answer) = post(content_type, body).await;
-            let answer: Value = serde_json::from_str(&answer).unwrap();
-            assert_eq!(found, status, "{answer}");
-            assert!(answer["error"]["details"].as_str().unwrap().contains(details), "{answer}");
-        }
-    }
-
-    #[actix_web::test]
-    async fn what_the_framework_refuses_is_json_and_keeps_its_headers() {
-        let app = App::new().wrap(from_fn(errors)).route("/task", web::post().to(task));
-        let service = test::init_service(app).await;
-        let response = test::call_service(&service, test::TestRequest::delete().uri("/task").to_request()).await;
-        assert_eq!(response.status().as_u16(), 405);
-        let answer: Value = test::read_body_json(response).await;
-        assert_eq!(answer["error"]["code"], "METHOD_NOT_ALLOWED");
+    async fn what_the_framework_refuses_is_json_and_tells_nothing_of_the_inside() {
+        let (status, answer) = post(test::TestRequest::post(), "x").await;
+        assert_eq!((status, &answer["error"]["code"]), (500, &"INTERNAL_ERROR".into()));
+        assert!(!answer.to_string().contains("secret"), "{answer}");
+        let (status, answer) = post(test::TestRequest::post(), "more than ten").await;
+        assert_eq!((status, &answer["error"]["message"]), (413, &"The body is too large".into()));
+        let (status, answer) = post(test::TestRequest::delete(), "").await;
+        assert_eq!((status, &answer["error"]["code"]), (405, &"METHOD_NOT_ALLOWED".into()));
     }
 }

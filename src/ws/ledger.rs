@@ -165,9 +165,9 @@ impl Ledger {
     }
 
     /// Keeps an item of a batch until there is room; an error if too many wait already.
-    pub fn hold(&mut self, call: Call, place: BatchPlace) -> std::result::Result<(), (Call, Error)> {
+    pub fn hold(&mut self, call: Call, place: BatchPlace) -> Result<()> {
         if self.held.len() >= self.max_held {
-            return Err((call, full(format!("{} items of batches wait already", self.max_held))));
+            return Err(full(format!("{} items of batches wait already", self.max_held)));
         }
         self.held.push_back((call, place));
         Ok(())

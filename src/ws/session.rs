@@ -204,8 +204,9 @@ impl Session {
         if !self.ledger.must_wait(&call) {
             return self.call(call, Some(place));
         }
-        if let Err((call, error)) = self.ledger.hold(call, place) {
-            self.item_refused(place, call.id, error);
+        let id = call.id.clone();
+        if let Err(error) = self.ledger.hold(call, place) {
+            self.item_refused(place, id, error);
         }
     }
 

@@ -5,4 +5,13 @@
 mod harness;
 
 mod channels;
+mod chats;
+mod documents;
+mod drain;
+mod heartbeat;
+mod malformed;
+mod project;
+mod slow_reader;
+mod streams;
+mod survival;
 mod transcripts;

@@ -7,7 +7,7 @@ use futures_util::{FutureExt, StreamExt};
 use crate::harness::transcript;
 
 /// Servers that run at a time.
-const SIDE_BY_SIDE: usize = 6;
+const SIDE_BY_SIDE: usize = 4;
 
 /// With `TRANSCRIPT=part` in the environment only the files that have the part in their names.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

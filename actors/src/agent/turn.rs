@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::assignment::{Progress, ProgressReports};
 use crate::brain::{Brain, Brief, Placement, Sink};
@@ -67,10 +68,15 @@ impl Sink for TurnSink {
     }
 }
 
-/// Has the brain think about the brief and returns its answer, or why there is none.
+/// Has the brain think about the brief and returns its answer, or why there is none; `interrupted` ends it as well.
 ///
 /// A brain that blocks keeps its thread until it comes back by itself; the agent does not wait for it.
-pub(super) async fn take(brain: Arc<dyn Brain>, brief: Brief, sink: Arc<TurnSink>) -> Result<Answer, Error> {
+pub(super) async fn take(
+    brain: Arc<dyn Brain>,
+    brief: Brief,
+    sink: Arc<TurnSink>,
+    interrupted: CancellationToken,
+) -> Result<Answer, Error> {
     let name = brief.run.agent.clone();
     let deadline = Instant::from_std(brief.deadline);
     let cancelled = brief.cancelled.clone();
@@ -80,6 +86,7 @@ pub(super) async fn take(brain: Arc<dyn Brain>, brief: Brief, sink: Arc<TurnSink
     let result = tokio::select! {
         biased;
         () = cancelled.cancelled() => Err(Error::new(Code::Cancelled, "The run was cancelled")),
+        () = interrupted.cancelled() => Err(Error::interrupted()),
         result = thought => result,
         () = tokio::time::sleep_until(deadline) => {
             Err(Error::new(Code::Timeout, format!("{name} took too long and was given up")))

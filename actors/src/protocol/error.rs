@@ -114,6 +114,11 @@ impl Error {
             .with_details(format!("Missing required field: {field} (expected {expected})"))
     }
 
+    /// A run that the server did not live to see the end of.
+    pub fn interrupted() -> Self {
+        Self::new(Code::Interrupted, "The server stopped before the run ended")
+    }
+
     /// Something that should not happen; `what` is for people and names no internals.
     pub fn internal(what: impl Into<String>) -> Self {
         Self::new(Code::InternalError, what)

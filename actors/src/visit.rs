@@ -1,20 +1,18 @@
 //! A session's stay in the runtime: what it may do, where its commands go, and tidying up after it.
 
+mod working;
+
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
-use serde_json::Value;
-
-use crate::conversation::record::parse_run_id;
 use crate::outbox::Outbox;
 use crate::protocol::{
-    AgentName, Answer, CancelTarget, ChannelId, Code, Command, ConversationId, Error, Event, Interest, MessageId,
-    Pattern, Principal, Publish, RunId, RunKind, Scope, SubscriptionId, Token,
+    AgentName, CancelTarget, ChannelId, Code, Command, ConversationId, Error, Event, Interest, Pattern, Principal,
+    Publish, RunId, RunKind, Scope, SubscriptionId, Token,
 };
 use crate::request::Request;
 use crate::router;
-use crate::runs::Receipt;
-use crate::serving::{Desk, unknown};
+use crate::serving::unknown;
 use crate::tenant::{SessionCard, Tenant};
 
 /// A session's stay in the runtime. Dropping it takes the session off every list.
@@ -68,52 +66,6 @@ impl Visit {
         &self.tenant
     }
 
-    /// Notes that the session is a socket of its agent, which takes work if it may.
-    fn attend(&mut self) -> Result<(), Error> {
-        if self.present.is_some() {
-            return Ok(());
-        }
-        let agent = self.own_agent()?;
-        if self.principal.scopes.has(Scope::AgentServe) {
-            router::serve(&self.tenant, &agent, self.outbox.clone())?;
-        }
-        self.tenant.presence.arrive(&agent, &self.tenant.subscriptions);
-        self.present = Some(agent);
-        Ok(())
-    }
-
-    fn own_agent(&self) -> Result<AgentName, Error> {
-        let agent = self.principal.agent.clone();
-        agent.ok_or_else(|| Error::new(Code::Unauthorized, "These credentials name no agent"))
-    }
-
-    /// Where the work of the session's agent is handed out.
-    fn desk(&self) -> Option<Arc<Desk>> {
-        let agent = self.present.as_ref()?;
-        self.tenant.desks.lock().unwrap_or_else(PoisonError::into_inner).get(agent).cloned()
-    }
-
-    /// Gives the answer to a run. It is acknowledged when it stands in its conversation.
-    fn answer(&self, token: Token, command: Command) -> Result<(), Error> {
-        let (Command::Publish(what) | Command::Direct { what, .. }) = command else { return Ok(()) };
-        let Publish { id, content, reply_to: Some(of), .. } = what else { return Ok(()) };
-        let way = self.desk().ok_or_else(|| unknown(&of))?.claim(&of)?;
-        let live = self.tenant.runs.get(of.as_str()).map(|live| live.clone()).ok_or_else(|| unknown(&of))?;
-        let (id, outbox) = (id.unwrap_or_else(MessageId::random), self.outbox.clone());
-        live.leave_receipt(Receipt::new(move |result| {
-            let event = match result {
-                Ok(message) => {
-                    Event::PublishAcknowledged { channel: None, id, seq: message.seq, at: message.created_at }
-                }
-                Err(error) => Event::Refused { error },
-            };
-            outbox.reply(token, event);
-        }));
-        // Should the run have ended meanwhile, its receipt says so.
-        let _ = way.send(as_answer(&content));
-        Ok(())
-    }
-
     /// Carries out a command, or sends it on its way. An event returned is the reply; otherwise replies come through
     /// the outbox.
     pub fn handle(&mut self, token: Token, interest: Interest, command: Command) -> Option<Event> {
@@ -124,11 +76,8 @@ impl Visit {
     }
 
     fn carry_out(&mut self, token: Token, interest: Interest, command: Command) -> Result<Option<Event>, Error> {
-        if let Command::Publish(Publish { reply_to: Some(of), .. })
-        | Command::Direct { what: Publish { reply_to: Some(of), .. }, .. } = &command
-            && parse_run_id(&RunId::trusted(of.as_str())).is_some()
-        {
-            self.answer(token, command)?;
+        if let Some(run) = working::answered(&command) {
+            self.answer(token, run, command)?;
             return Ok(None);
         }
         self.check(&command)?;
@@ -356,14 +305,6 @@ impl Visit {
             }
             Pattern::Topic(_) | Pattern::Flow { .. } => self.tenant.subscriptions.remove(self.outbox.session, id),
         }
-    }
-}
-
-/// An answer as an agent of another process gives it: a text, or anything else for programs.
-fn as_answer(content: &str) -> Answer {
-    match serde_json::from_str(content).unwrap_or(Value::Null) {
-        Value::String(text) => Answer { text, data: Value::Null },
-        data => Answer { text: content.to_owned(), data },
     }
 }
 

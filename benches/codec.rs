@@ -13,8 +13,8 @@ use callboard::dialect::steps::Steps;
 use callboard::dialect::threads::Threads;
 use callboard::dialect::{Asked, Audience, Bounds, Dialect};
 use callboard_actors::protocol::{
-    AgentId, AgentName, ChannelId, ConversationId, Event, Message, MessageId, Mood, Part, Publication, Role, Run, RunId,
-    RunKind, Subject, TenantId, Timestamp, Turn,
+    AgentId, AgentName, ChannelId, ConversationId, Event, Message, MessageId, Mood, Part, Publication, Role, Run,
+    RunId, RunKind, Subject, TenantId, Timestamp, Turn,
 };
 
 const BOUNDS: Bounds = Bounds { content: 256 * 1024, batch: 100 };
@@ -27,7 +27,9 @@ fn dialects() -> Vec<(&'static str, Box<dyn Dialect>, String)> {
         (
             "symindx",
             Box::new(Agents::new(conversation())),
-            format!(r#"{{"id":"m1","type":"chat","data":{{"message":"{text}"}},"targetAgent":"nyx","priority":"normal"}}"#),
+            format!(
+                r#"{{"id":"m1","type":"chat","data":{{"message":"{text}"}},"targetAgent":"nyx","priority":"normal"}}"#
+            ),
         ),
         ("task", Box::new(Agents::new(conversation())), format!(r#"{{"type":"task","content":"{text}"}}"#)),
         (

@@ -63,8 +63,7 @@ fn rest(from: Option<impl Read>) -> String {
 fn the_javascript_example_of_document_004_shows_greeting_and_answer() {
     let server = Server::start();
     let page = |name: &str| std::fs::read_to_string(samples().join(name)).unwrap();
-    let program =
-        [page("004_prelude.js"), filled(&server, "004_complete.js"), page("004_postlude.js")].join("\n");
+    let program = [page("004_prelude.js"), filled(&server, "004_complete.js"), page("004_postlude.js")].join("\n");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("page.js");
     std::fs::write(&path, program).unwrap();

@@ -22,6 +22,7 @@ pub mod history;
 pub mod metrics;
 pub mod query;
 pub mod rate;
+pub mod resource;
 pub mod routes;
 pub mod runs;
 pub mod sessions;

@@ -406,10 +406,15 @@ async fn whatever_is_refused_is_an_error_that_says_why() {
         (Method::DELETE, "/status"),
         (Method::PATCH, "/"),
         (Method::OPTIONS, "/metrics"),
+        (Method::POST, "/ws"),
+        (Method::DELETE, "/v1/agents"),
+        (Method::PUT, "/api/v1/ws"),
+        (Method::GET, "/agent/run"),
     ] {
         let answer = call(&server, method.clone(), path, None).await;
         answer.refuse(405, "METHOD_NOT_ALLOWED", method.as_str());
-        assert!(answer.header("allow").contains("GET"), "{:?}", answer.headers);
+        let allowed = if path == "/agent/run" { "POST" } else { "GET" };
+        assert!(answer.header("allow").contains(allowed), "{:?}", answer.headers);
     }
     for (path, field) in [
         ("/conversations?limit=0", "limit: expected a whole number from 1 to 1000"),
@@ -525,6 +530,17 @@ async fn what_was_counted_is_shown_with_its_meaning() {
     assert!(counted.is_some_and(|line| line.ends_with(" 1")), "{}", metrics.text);
     let commits = metrics.text.lines().find_map(|line| line.strip_prefix("callboard_commit_seconds_count "));
     assert!(commits.unwrap().parse::<u64>().unwrap() >= 2);
+}
+
+#[actix_web::test]
+async fn a_page_whose_name_points_at_an_open_server_reads_nothing() {
+    let server = Server::start();
+    let port = server.address().rsplit(':').next().unwrap();
+    for (host, status) in [(format!("localhost:{port}"), 200), (format!("evil.example:{port}"), 403)] {
+        let head = format!("GET /conversations HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let answer = exchange(&server, &head);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {answer}");
+    }
 }
 
 #[actix_web::test]

@@ -70,7 +70,7 @@ pub async fn run(
 fn fresh(listing: &Listing, chat: ConversationId) -> Run {
     Run {
         id: RunId::trusted(format!("errand-{}", MessageId::random())),
-        kind: RunKind::Task,
+        kind: RunKind::Chat,
         agent: listing.card.name().clone(),
         agent_id: listing.card.id,
         conversation: chat,

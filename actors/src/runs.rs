@@ -18,7 +18,10 @@ pub struct LiveRun {
 }
 
 /// Tells whoever gave an answer what became of it: the message it is written in, or why it is not. Told in any case.
-pub struct Receipt(Option<Box<dyn FnOnce(Result<&Message, Error>) + Send>>);
+pub struct Receipt(Option<Told>);
+
+/// Told of the answer once it is written, or why it is not.
+type Told = Box<dyn FnOnce(Result<&Message, Error>) + Send>;
 
 impl Receipt {
     /// Calls `told` once. It must neither block nor panic.

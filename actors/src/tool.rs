@@ -95,6 +95,11 @@ pub trait Tool: Send + Sync {
     /// Its parameters as a JSON schema of an object.
     fn parameters(&self) -> Value;
 
+    /// Whether it reads or changes what agents remember.
+    fn uses_memory(&self) -> bool {
+        false
+    }
+
     /// Its offer for what `text` asks, if it feels meant; `parameters` are what the client spelled out, or null.
     fn bid(&self, text: &str, parameters: &Value, scene: &Scene) -> Option<Bid>;
 

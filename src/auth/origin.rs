@@ -21,9 +21,10 @@ impl Origins {
         Self { allowed: config.origins.clone(), loopback_names_only: !config.required && !config.allow_open }
     }
 
-    /// Whether a request with these headers may go on. Without `Origin` it does not come from a page.
+    /// Whether a request with these headers may go on. Without `Origin` it does not come from a foreign page, unless
+    /// that page's own name points here: to its browser the server is then no stranger, and reading sends no `Origin`.
     pub(super) fn allow(&self, origin: Option<&str>, host: Option<&str>) -> bool {
-        let Some(origin) = origin else { return true };
+        let Some(origin) = origin else { return !self.loopback_names_only || host.is_none_or(cannot_be_rebound) };
         let listed = |entry: &String| entry == "*" || entry.eq_ignore_ascii_case(origin);
         self.allowed.iter().any(listed) || host.is_some_and(|host| self.is_own(origin, host))
     }
@@ -43,12 +44,29 @@ impl Origins {
 
 /// Whether a host, with or without a port, is a name that only this machine gives itself.
 fn is_loopback(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
+    is_localhost(host) || address(host).is_some_and(|address| address.is_loopback())
+}
+
+/// Whether a host is one that no stranger can point at this machine: an address, or a name that is no domain's.
+fn cannot_be_rebound(host: &str) -> bool {
+    is_localhost(host) || address(host).is_some() || !name(host).contains('.')
+}
+
+fn is_localhost(host: &str) -> bool {
+    let name = name(host).to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+fn address(host: &str) -> Option<IpAddr> {
+    name(host).trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+/// A host without its port.
+fn name(host: &str) -> &str {
+    match host.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => name,
         _ => host,
-    };
-    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    name == "localhost" || name.ends_with(".localhost") || address.is_ok_and(|address| address.is_loopback())
+    }
 }
 
 #[cfg(test)]
@@ -96,6 +114,24 @@ mod tests {
         }
         for host in ["evil.com:3001", "localhost.evil.com", "10.0.0.1:3001", "notlocalhost:1"] {
             assert!(!rule.allow(Some(&format!("http://{host}")), Some(host)), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_page_whose_name_points_at_an_open_loopback_server_reads_nothing() {
+        let rule = origins(&[], true);
+        for host in [
+            None,
+            Some("host:3001"),
+            Some("localhost:3001"),
+            Some("127.0.0.1:3001"),
+            Some("0.0.0.0:3001"),
+            Some("[::1]:3001"),
+        ] {
+            assert!(rule.allow(None, host), "{host:?}");
+        }
+        for host in ["evil.com:3001", "localhost.evil.com", "evil.com."] {
+            assert!(!rule.allow(None, Some(host)), "{host}");
         }
     }
 }

@@ -3,13 +3,13 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use bytes::Bytes;
 use serde::Serialize;
 
 use callboard_actors::errand::{self, Outcome};
 use callboard_actors::protocol::{AgentName, Code, ConversationId, Error, Result, Scope};
 
 use super::app::App;
+use super::body::too_large;
 use super::caller::Caller;
 use super::error::HttpError;
 use crate::dialect::fields::Fields;
@@ -30,8 +30,15 @@ struct Task {
 }
 
 /// Answers the request.
-pub async fn run(caller: Caller, app: web::Data<App>, body: Bytes) -> std::result::Result<HttpResponse, HttpError> {
-    caller.require(Scope::Command)?;
+pub async fn run(
+    caller: Caller,
+    app: web::Data<App>,
+    body: web::Payload,
+) -> std::result::Result<HttpResponse, HttpError> {
+    caller.require(Scope::Chat)?;
+    let most = app.config.server.max_body;
+    let body = body.to_bytes_limited(most).await.map_err(|_| too_large(most))?;
+    let body = body.map_err(|_| refused(Error::invalid("body", "the whole of it")))?;
     let Task { agent, chat, task } = read(&body, app.config.limits.content).map_err(refused)?;
     let outcome = errand::run(&caller.tenant(&app), agent.as_ref(), chat, task).await.map_err(refused)?;
     Ok(HttpResponse::Ok().json(list(&outcome)))

@@ -1,8 +1,8 @@
 //! Every route of the server, on one page.
 
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{FromRequest, Handler, Resource, Responder, guard};
 
+use super::resource::{read, socket};
 use super::{
     agent_run, agents, channels, conversations, front, health, history, metrics, runs, sessions, shape, sockets,
     status, v1,
@@ -28,25 +28,14 @@ pub fn mount(routes: &mut ServiceConfig) {
         .service(read("/channels/{id}/messages", channels::messages))
         .service(read("/runs/{id}", runs::get).route(web::delete().to(runs::cancel)))
         // Sockets: documents 000 and 002.
-        .route("/ws", web::get().to(sockets::agents))
+        .service(socket("/ws", sockets::agents))
         // Document 004, then 001: `ws` is no chat's name.
-        .route("/chat/ws", web::get().to(sockets::threads))
-        .route("/chat/{chat_id}", web::get().to(sockets::steps))
+        .service(socket("/chat/ws", sockets::threads))
+        .service(socket("/chat/{chat_id}", sockets::steps))
         .service(read("/history/{chat_id}", history::list))
-        .route("/agent/run", web::post().to(agent_run::run))
+        .service(web::resource("/agent/run").route(web::post().to(agent_run::run)))
         // Document 003: sockets and resources, under both of its roots.
         .service(web::scope("/v1").configure(v1::mount))
         .service(web::scope("/api/v1").configure(v1::mount))
         .default_service(web::to(shape::nothing_here));
-}
-
-/// A resource to read: GET, and HEAD, which is the same without the body.
-fn read<F, Args>(path: &str, handler: F) -> Resource
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    let head = web::route().guard(guard::Head()).to(handler.clone());
-    web::resource(path).route(web::get().to(handler)).route(head)
 }

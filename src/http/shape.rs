@@ -56,6 +56,9 @@ fn refusal(status: StatusCode, method: &str, cause: Option<String>) -> HttpError
     if status == StatusCode::PAYLOAD_TOO_LARGE {
         return HttpError::new(status, "INVALID_MESSAGE", "The body is too large").details("body: expected less");
     }
+    if status == StatusCode::NOT_FOUND {
+        return HttpError::new(status, "NOT_FOUND", "There is nothing here");
+    }
     let message = status.canonical_reason().unwrap_or("The request was refused");
     HttpError::new(status, "INVALID_MESSAGE", message).details(cause.unwrap_or_default())
 }
@@ -83,7 +86,7 @@ mod tests {
     /// What a resource that takes 10 bytes and then fails answers.
     async fn post(method: test::TestRequest, body: &'static str) -> (u16, Value) {
         let app = App::new().app_data(web::PayloadConfig::new(10)).wrap(from_fn(errors));
-        let service = test::init_service(app.route("/", web::post().to(fails))).await;
+        let service = test::init_service(app.service(web::resource("/").route(web::post().to(fails)))).await;
         let response = test::call_service(&service, method.uri("/").set_payload(body).to_request()).await;
         assert_eq!(response.headers().get(header::CONTENT_TYPE).unwrap(), JSON);
         let status = response.status().as_u16();

@@ -20,6 +20,7 @@ use super::ask::ask;
 use super::caller::{Caller, KnownCaller};
 use super::error::HttpError;
 use super::query::Query;
+use super::resource::{read, socket};
 use super::{channels, sockets};
 use crate::dialect::channels::published;
 use crate::dialect::fields::Fields;
@@ -36,13 +37,13 @@ type Answer = Result<HttpResponse, HttpError>;
 /// Mounts the resources and sockets below `/v1`.
 pub fn mount(routes: &mut ServiceConfig) {
     routes
-        .route("/ws", web::get().to(sockets::channels))
-        .route("/ws/tenant/{tenant_id}/agent/{agent_id}/channel/{channel_id}", web::get().to(sockets::one_channel))
-        .service(web::resource("/channels").route(web::get().to(list)).route(web::post().to(describe)))
-        .service(web::resource("/channels/{id}").route(web::get().to(get)).route(web::delete().to(remove)))
-        .service(web::resource("/channels/{id}/messages").route(web::get().to(messages)).route(web::post().to(publish)))
-        .route("/agents", web::get().to(agents))
-        .route("/agents/{id}", web::get().to(agent));
+        .service(socket("/ws", sockets::channels))
+        .service(socket("/ws/tenant/{tenant_id}/agent/{agent_id}/channel/{channel_id}", sockets::one_channel))
+        .service(read("/channels", list).route(web::post().to(describe)))
+        .service(read("/channels/{id}", get).route(web::delete().to(remove)))
+        .service(read("/channels/{id}/messages", messages).route(web::post().to(publish)))
+        .service(read("/agents", agents))
+        .service(read("/agents/{id}", agent));
 }
 
 /// The same principal as the agent it acts as: the one its credentials name, or its subject.

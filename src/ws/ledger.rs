@@ -2,13 +2,19 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use callboard_actors::protocol::{Code, ConversationId, Error, Event, Interest, Result, Token};
+use callboard_actors::protocol::{Code, Command, ConversationId, Error, Event, Interest, Result, Token};
 
 use crate::dialect::{Asked, BatchItem, Call};
 
 /// Requests other than runs that may be open at a time. They are answered at once or after one read of the disk, so
 /// more than this is a client that does not wait for its answers at all.
 const MAX_QUESTIONS: usize = 256;
+
+/// Requests that may wait until there is room among the open ones: as many as the highest burst that a session may send.
+const MAX_WAITING: usize = 4096;
+
+/// What they may hold, in bytes of content, unless one alone holds more.
+const MAX_WAITING_BYTES: usize = 1 << 20;
 
 /// The place of a request in its batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +61,9 @@ pub struct Ledger {
     /// Items of batches that wait for room among the runs. Bounded by `max_held`.
     held: VecDeque<(Call, BatchPlace)>,
     max_held: usize,
+    /// Requests other than runs that wait for room, and their bytes. Bounded by `MAX_WAITING` and `MAX_WAITING_BYTES`.
+    waiting: VecDeque<Call>,
+    waiting_bytes: usize,
 }
 
 impl Ledger {
@@ -68,6 +77,8 @@ impl Ledger {
             batches: HashMap::new(),
             held: VecDeque::new(),
             max_held,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
         }
     }
 
@@ -154,17 +165,55 @@ impl Ledger {
     }
 
     /// Keeps an item of a batch until there is room; an error if too many wait already.
-    pub fn hold(&mut self, call: Call, place: BatchPlace) -> std::result::Result<(), (Call, Error)> {
+    pub fn hold(&mut self, call: Call, place: BatchPlace) -> Result<()> {
         if self.held.len() >= self.max_held {
-            return Err((call, full(format!("{} items of batches wait already", self.max_held))));
+            return Err(full(format!("{} items of batches wait already", self.max_held)));
         }
         self.held.push_back((call, place));
         Ok(())
     }
 
+    /// Whether a request other than a run has to wait: too many are open, or others wait before it.
+    pub fn must_queue(&self, call: &Call) -> bool {
+        let questions = self.open.len() - self.runs;
+        call.asked().kind.is_none() && (questions >= MAX_QUESTIONS || !self.waiting.is_empty())
+    }
+
+    /// Keeps a request until there is room; an error if too many wait already.
+    pub fn queue(&mut self, call: Call) -> std::result::Result<(), (Call, Error)> {
+        let bytes = weight(&call);
+        let heavy = !self.waiting.is_empty() && self.waiting_bytes + bytes > MAX_WAITING_BYTES;
+        if heavy || self.waiting.len() >= MAX_WAITING {
+            return Err((call, full(format!("{} requests of this session wait already", self.waiting.len()))));
+        }
+        self.waiting_bytes += bytes;
+        self.waiting.push_back(call);
+        Ok(())
+    }
+
+    /// The next request that there is room for.
+    pub fn next_question(&mut self) -> Option<Call> {
+        if self.open.len() - self.runs >= MAX_QUESTIONS {
+            return None;
+        }
+        let call = self.waiting.pop_front()?;
+        self.waiting_bytes -= weight(&call);
+        Some(call)
+    }
+
     /// The next item that there is room for.
     pub fn release(&mut self) -> Option<(Call, BatchPlace)> {
         if self.runs < self.max_runs { self.held.pop_front() } else { None }
+    }
+}
+
+/// About how many bytes a request keeps.
+fn weight(call: &Call) -> usize {
+    match &call.command {
+        Command::Publish(what) | Command::Direct { what, .. } => {
+            what.content.len() + what.metadata.as_ref().map_or(0, String::len)
+        }
+        _ => 0,
     }
 }
 
@@ -176,7 +225,6 @@ fn full(details: String) -> Error {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use callboard_actors::protocol::Command;
 
     fn question() -> Call {
         Call { id: Some("q".into()), command: Command::Status { agent: None }, interest: Interest::NOTHING }
@@ -192,6 +240,24 @@ mod tests {
         assert_eq!(ended.id, "b");
         assert_eq!(ended.items[0], BatchItem { id: Some("q".into()), code: None });
         assert_eq!(ended.items[1].code, Some("INVALID_MESSAGE"));
+    }
+
+    #[test]
+    fn requests_wait_in_order_for_room() {
+        let mut ledger = Ledger::new(1, 1);
+        let tokens: Vec<_> = (0..MAX_QUESTIONS).map(|_| ledger.open(&question(), None).unwrap()).collect();
+        assert!(ledger.must_queue(&question()));
+        for id in ["a", "b"] {
+            ledger.queue(Call { id: Some(id.into()), ..question() }).unwrap();
+        }
+        assert!(ledger.next_question().is_none());
+        ledger.close(tokens[0], &Event::Noted);
+        assert!(ledger.must_queue(&question()), "others wait before it");
+        assert_eq!(ledger.next_question().unwrap().id.as_deref(), Some("a"));
+        for _ in 1..MAX_WAITING {
+            ledger.queue(question()).unwrap();
+        }
+        assert_eq!(ledger.queue(question()).unwrap_err().1.code, Code::QueueFull);
     }
 
     #[test]

@@ -72,6 +72,8 @@ pub struct Session {
     setup: Setup,
     visit: Option<Visit>,
     ledger: Ledger,
+    /// Whether requests that waited are being begun.
+    releasing: bool,
     pace: Pace,
     /// When the last text or binary frame came, or the last ping of the dialect was sent.
     heard: Instant,
@@ -104,7 +106,7 @@ impl Session {
         let Manners { frames_per_second, burst, patience, runs, bounds, .. } = setup.manners;
         let pace = Pace::new(frames_per_second, burst, patience);
         let ledger = Ledger::new(runs, bounds.batch);
-        Self { wire, setup, visit: None, ledger, pace, heard: Instant::now() }
+        Self { wire, setup, visit: None, ledger, releasing: false, pace, heard: Instant::now() }
     }
 
     fn enter(&mut self, session: Addr<Self>) {
@@ -202,8 +204,9 @@ impl Session {
         if !self.ledger.must_wait(&call) {
             return self.call(call, Some(place));
         }
-        if let Err((call, error)) = self.ledger.hold(call, place) {
-            self.item_refused(place, call.id, error);
+        let id = call.id.clone();
+        if let Err(error) = self.ledger.hold(call, place) {
+            self.item_refused(place, id, error);
         }
     }
 
@@ -215,6 +218,15 @@ impl Session {
     }
 
     fn call(&mut self, call: Call, place: Option<BatchPlace>) {
+        if place.is_some() || !self.ledger.must_queue(&call) {
+            return self.begin(call, place);
+        }
+        if let Err((call, error)) = self.ledger.queue(call) {
+            self.say_error(call.id, error);
+        }
+    }
+
+    fn begin(&mut self, call: Call, place: Option<BatchPlace>) {
         match self.ledger.open(&call, place) {
             Ok(token) => {
                 let command = self.with_own_target(call.command);
@@ -275,9 +287,17 @@ impl Session {
     fn ended(&mut self, token: Token, event: &Event) {
         let ended = self.ledger.close(token, event);
         self.say_batch_end(ended);
-        while let Some((call, place)) = self.ledger.release() {
-            self.call(call, Some(place));
+        // Not within itself: what is begun here may end at once.
+        if std::mem::replace(&mut self.releasing, true) {
+            return;
         }
+        while let Some((call, place)) = self.ledger.release() {
+            self.begin(call, Some(place));
+        }
+        while let Some(call) = self.ledger.next_question() {
+            self.begin(call, None);
+        }
+        self.releasing = false;
     }
 
     fn say_batch_end(&mut self, ended: Option<Ended>) {

@@ -9,6 +9,7 @@ mod talk;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 use super::materials::Materials;
 use super::pieces::pieces;
 use super::{Brain, Brief, Placement, Sink};
-use crate::protocol::{Answer, Code, Error, Event, Role, RunKind, Step, StepKind, Timestamp, ToolCall};
+use crate::protocol::{Answer, Code, Error, Event, Role, Run, RunKind, Step, StepKind, Timestamp, ToolCall};
 use crate::text::shortened;
 use crate::tool::toolbox::{all, toolbox};
 use crate::tool::{Output, Scene, Tool};
@@ -43,6 +44,9 @@ pub struct Builtin {
     materials: Materials,
 }
 
+/// The tools that may be used for a run.
+type Tools<'a> = Cow<'a, [Arc<dyn Tool>]>;
+
 impl std::fmt::Debug for Builtin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.own.iter().map(|tool| tool.name())).finish()
@@ -53,6 +57,15 @@ impl Builtin {
     /// A brain with the tools of these names; an unknown name is an error that lists the known ones.
     pub fn new(tools: &[String], materials: Materials) -> Result<Self, Error> {
         Ok(Self { own: toolbox(tools)?, all: all(), materials })
+    }
+
+    /// The agent's own tools and all there are. Work outside any conversation neither reads nor leaves memories.
+    fn tools(&self, run: &Run) -> (Tools<'_>, Tools<'_>) {
+        let usable = |tools: &[Arc<dyn Tool>]| tools.iter().filter(|tool| !tool.uses_memory()).cloned().collect();
+        if run.is_errand() {
+            return (Cow::Owned(usable(&self.own)), Cow::Owned(usable(&self.all)));
+        }
+        (Cow::Borrowed(&self.own), Cow::Borrowed(&self.all))
     }
 
     fn scene(&self, brief: &Brief) -> Scene {
@@ -110,13 +123,14 @@ impl Brain for Builtin {
     async fn think(&self, brief: &Brief, sink: &dyn Sink) -> Result<Answer, Error> {
         let scene = self.scene(brief);
         scene.check()?;
-        let plan = plan::make(&brief.content, &brief.parameters, &self.own, &self.all, &scene);
+        let (own, all) = self.tools(&brief.run);
+        let plan = plan::make(&brief.content, &brief.parameters, &own, &all, &scene);
         let answer = match &plan {
             Plan::Use { steps, others, left_out } => {
                 sink.step(Step::now(StepKind::Planning, plan::told(steps), importance::PLAN));
                 let mut answer = self.work(steps, &scene, brief, sink)?;
                 for other in others {
-                    let said = talk::elsewhere(other.tool.as_ref(), &other.bid.intent, brief, &self.own);
+                    let said = talk::elsewhere(other.tool.as_ref(), &other.bid.intent, brief, &own);
                     answer.text.push_str(&format!("\n{said}"));
                 }
                 if *left_out > 0 {
@@ -125,14 +139,14 @@ impl Brain for Builtin {
                 agreed(answer, brief)
             }
             Plan::Elsewhere { tool, intent } => {
-                let said = talk::elsewhere(tool.as_ref(), intent, brief, &self.own);
+                let said = talk::elsewhere(tool.as_ref(), intent, brief, &own);
                 sink.step(Step::now(StepKind::Planning, "I have no tool for this; I look who has.", importance::PLAN));
                 refused(said, brief.run.kind)?
             }
             Plan::Talk => {
                 let talk = talk::Talk::about(&brief.content);
                 sink.step(Step::now(StepKind::Planning, talk.told(), importance::SMALL_TALK));
-                let said = talk.answer(brief, &self.own);
+                let said = talk.answer(brief, &own);
                 match talk {
                     talk::Talk::Unknown => refused(said, brief.run.kind)?,
                     _ => Answer { text: said, data: Value::Null },

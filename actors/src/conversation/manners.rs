@@ -137,7 +137,7 @@ impl Conversation {
         let fresh = Log { place, state: None, messages: 0, states: 0, failures: 0, broken: self.log.broken };
         let old = std::mem::replace(&mut self.log, fresh);
         let batch = vec![Entry::Delete { place: old.place }];
-        self.append(batch, Write::State { request, message: None, then: Then::Deleted }, ctx);
+        self.append(batch, Write::State { request: Box::new(request), message: None, then: Then::Deleted }, ctx);
         Ok(())
     }
 
@@ -187,7 +187,7 @@ impl Conversation {
         if batch.is_empty() && self.writes.is_empty() {
             self.state_written(request, then, ctx);
         } else {
-            self.append(batch, Write::State { request, message, then }, ctx);
+            self.append(batch, Write::State { request: Box::new(request), message, then }, ctx);
         }
         Ok(())
     }

@@ -25,7 +25,7 @@ pub(super) enum Write {
     /// A run without an answer.
     Failure { asked_at: u64, failure: Box<FailureRecord> },
     /// A new state that a request asked for, with the message that says so, if one does.
-    State { request: Request, message: Option<Arc<Message>>, then: Then },
+    State { request: Box<Request>, message: Option<Arc<Message>>, then: Then },
 }
 
 /// What a new state is followed by.
@@ -122,7 +122,7 @@ impl Conversation {
                 if let Some(message) = message {
                     self.added(&message, None);
                 }
-                self.state_written(request, then, ctx);
+                self.state_written(*request, then, ctx);
             }
         }
     }

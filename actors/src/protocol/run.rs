@@ -135,7 +135,7 @@ pub struct Run {
     pub conversation: ConversationId,
     /// The message that asked.
     pub asked_by: MessageId,
-    /// That message's place in the conversation.
+    /// That message's place in the conversation, from 1; 0 for an errand, which no message asked for.
     pub asked_at: u64,
     /// The id that the client gave its request, if it gave one.
     pub request_id: Option<String>,
@@ -146,6 +146,11 @@ pub struct Run {
 }
 
 impl Run {
+    /// Whether it was asked for outside any conversation: no message stands at place 0.
+    pub fn is_errand(&self) -> bool {
+        self.asked_at == 0
+    }
+
     /// The id of the message that will answer it. It follows from the run's, so that pieces of an answer can carry it
     /// before the answer is written.
     pub fn answer_id(&self) -> MessageId {

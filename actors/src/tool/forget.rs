@@ -18,6 +18,10 @@ impl Tool for Forget {
         "forget"
     }
 
+    fn uses_memory(&self) -> bool {
+        true
+    }
+
     fn description(&self) -> &'static str {
         "forget something that was remembered"
     }

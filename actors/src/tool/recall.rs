@@ -38,6 +38,10 @@ impl Tool for Recall {
         "recall"
     }
 
+    fn uses_memory(&self) -> bool {
+        true
+    }
+
     fn description(&self) -> &'static str {
         "recall what was said earlier in this conversation and what I was told to remember"
     }

@@ -19,6 +19,10 @@ impl Tool for Remember {
         "remember"
     }
 
+    fn uses_memory(&self) -> bool {
+        true
+    }
+
     fn description(&self) -> &'static str {
         "remember what you tell me to, across conversations"
     }

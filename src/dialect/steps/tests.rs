@@ -104,7 +104,7 @@ fn steps_and_the_answer_are_framed_as_documented() {
         "type": "agent_step", "step_type": "PlanningStep", "message": "I will", "message_id": "abc123",
         "chat_id": "chat_id47",
     });
-    assert_eq!(wire(&planned, Audience::Requester(&Asked::default())), [expected.clone()]);
+    assert_eq!(wire(&planned, Audience::Requester(&Asked::default())), std::slice::from_ref(&expected));
     assert_eq!(wire(&planned, Audience::Member), [expected]);
     let concluded = Event::RunStep { run: run(Turn::ONLY), step: step(StepKind::Answer, "so") };
     assert!(wire(&concluded, Audience::Member).is_empty());

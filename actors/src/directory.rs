@@ -59,8 +59,8 @@ impl Directory {
     /// The agent of that name or id, or an error that lists those there are.
     pub fn get(&self, name_or_id: &str) -> Result<Listing, Error> {
         self.find(name_or_id).ok_or_else(|| {
-            let available: Vec<AgentName> = self.all().iter().map(|listing| listing.card.name().clone()).collect();
-            let names = available.iter().map(AgentName::as_str).collect::<Vec<_>>().join(", ");
+            let available: Vec<String> = self.all().iter().map(|listing| listing.card.name().to_string()).collect();
+            let names = available.join(", ");
             let mut error = Error::new(Code::AgentNotFound, format!("Agent not found: {name_or_id}"))
                 .with_details(format!("Available agents: {names}"));
             error.available_agents = available;

@@ -4,8 +4,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::id::AgentName;
-
 /// Shorthand for results of the runtime.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -80,7 +78,7 @@ pub struct Error {
     /// With `RATE_LIMIT_EXCEEDED`: seconds after which a retry makes sense.
     pub retry_after: Option<u32>,
     /// With `AGENT_NOT_FOUND`: the agents there are.
-    pub available_agents: Vec<AgentName>,
+    pub available_agents: Vec<String>,
 }
 
 impl fmt::Display for Error {

@@ -1,13 +1,10 @@
-//! What happens in the runtime, and how it is addressed to sessions.
+//! What happens in the runtime.
 
-use std::any::Any;
-use std::sync::{Arc, OnceLock};
-
-use serde_json::Value;
+use std::sync::Arc;
 
 use super::command::Mode;
 use super::error::Error;
-use super::id::{AgentName, ChannelId, ConversationId, MessageId, SubscriptionId, Token};
+use super::id::{AgentName, ChannelId, ConversationId, MessageId, SubscriptionId};
 use super::message::Message;
 use super::mood::Mood;
 use super::publication::Publication;
@@ -251,110 +248,4 @@ impl Event {
             _ => true,
         }
     }
-}
-
-/// What a member of a conversation, or the author of a request, wants to hear of. A small set of flags.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Interest(u8);
-
-impl Interest {
-    /// Nothing but the end.
-    pub const NOTHING: Self = Self(0);
-    /// Messages of others.
-    pub const MESSAGES: Self = Self(1);
-    /// A run was accepted or has started.
-    pub const PROGRESS: Self = Self(2);
-    /// Steps of runs.
-    pub const STEPS: Self = Self(4);
-    /// Answers piece by piece.
-    pub const DELTAS: Self = Self(8);
-    /// Ends of runs that others asked for.
-    pub const ENDS: Self = Self(16);
-    /// Typing, and handoffs.
-    pub const MANNERS: Self = Self(32);
-
-    /// Both sets together.
-    pub const fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// Whether all of `other` is in the set.
-    pub const fn has(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-}
-
-/// Why a session gets an event; it decides how the event is put on the wire.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum To {
-    /// It asked: this is the reply to that request, or on the way to it.
-    Requester(Token),
-    /// It is a member of the conversation, or attached to the channel.
-    Member,
-    /// It has a subscription that matches.
-    Subscriber,
-}
-
-/// How many forms of an event an envelope can keep: one each for members and for subscribers of four endpoints.
-pub const FORMS: usize = 8;
-
-/// An event on its way to any number of sessions, with places for what each endpoint makes of it, so that it is made once.
-#[derive(Debug)]
-pub struct Envelope {
-    /// What happened.
-    pub event: Event,
-    /// When.
-    pub at: Timestamp,
-    forms: [OnceLock<Box<dyn Any + Send + Sync>>; FORMS],
-}
-
-impl Envelope {
-    /// Seals an event that happened now.
-    pub fn new(event: Event) -> Arc<Self> {
-        Arc::new(Self { event, at: Timestamp::now(), forms: Default::default() })
-    }
-
-    /// The form number `form` (below `FORMS`) of the event, made by `make` the first time. `None` if that number is out
-    /// of bounds or in use for another type.
-    pub fn form<T: Any + Send + Sync>(&self, form: usize, make: impl FnOnce() -> T) -> Option<&T> {
-        self.forms.get(form)?.get_or_init(|| Box::new(make())).downcast_ref()
-    }
-
-    /// About how many bytes the event takes on a wire; what a session's gate charges for it.
-    pub fn size(&self) -> usize {
-        const FRAME: usize = 256;
-        FRAME
-            + match &self.event {
-                Event::RunAccepted { question, .. } => question.text().len(),
-                Event::RunStep { step, .. } => step.content.len(),
-                Event::RunDelta { delta, .. } => delta.len(),
-                Event::RunAnswered { answer, .. } => answer.text().len(),
-                Event::MessageAdded { message } => message.text().len(),
-                Event::Published { publication } | Event::DirectMessage { publication } => {
-                    publication.content.len() + publication.metadata.as_ref().map_or(0, String::len)
-                }
-                Event::Joined { messages, .. } | Event::History { messages, .. } => {
-                    messages.iter().map(|message| FRAME + message.text().len()).sum()
-                }
-                _ => 0,
-            }
-    }
-}
-
-/// An event for one session.
-#[derive(Clone, Debug)]
-pub struct Delivery {
-    /// Why it gets it.
-    pub to: To,
-    /// What happened.
-    pub envelope: Arc<Envelope>,
-}
-
-/// An agent's answer, before it is written.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct Answer {
-    /// What people read.
-    pub text: String,
-    /// What programs read: 002's `result`; null where there is nothing but text.
-    pub data: Value,
 }

@@ -8,8 +8,7 @@ use callboard_actors::protocol::{
 };
 
 use crate::dialect::fields::Fields;
-use crate::dialect::symindx::batch;
-use crate::dialect::{Bounds, Call, Inbound};
+use crate::dialect::{Bounds, Call};
 
 /// The frame types of the document, as an error lists them.
 const TYPES: &str = "task, chat, command, subscribe, unsubscribe, publish, join_conversation, leave_conversation, \
@@ -28,13 +27,9 @@ pub(super) struct Inherited<'a> {
     pub priority: Priority,
 }
 
-/// What a frame of the given type comes to. `own` is the session's own conversation.
-pub fn decode(kind: &str, fields: &Fields<'_>, own: &ConversationId, bounds: &Bounds) -> Result<Inbound> {
-    if kind == "batch" {
-        return batch::decode(fields, own, bounds);
-    }
-    let inherited = Inherited { agent: None, priority: Priority::Normal };
-    call(kind, fields, own, bounds, inherited).map(Inbound::Call)
+impl Inherited<'_> {
+    /// What a frame has that came alone.
+    pub const NOTHING: Self = Self { agent: None, priority: Priority::Normal };
 }
 
 /// What a single request comes to.

@@ -201,6 +201,12 @@ impl Ledger {
         Some(call)
     }
 
+    /// Takes out an item that waits for room, by the id of its replies.
+    pub fn withdraw(&mut self, id: &str) -> Option<(Call, BatchPlace)> {
+        let at = self.held.iter().position(|(call, _)| call.id.as_deref() == Some(id))?;
+        self.held.remove(at)
+    }
+
     /// The next item that there is room for.
     pub fn release(&mut self) -> Option<(Call, BatchPlace)> {
         if self.runs < self.max_runs { self.held.pop_front() } else { None }

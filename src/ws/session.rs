@@ -227,6 +227,11 @@ impl Session {
     }
 
     fn begin(&mut self, call: Call, place: Option<BatchPlace>) {
+        if let Some((item, held)) = self.withdrawn(&call.command) {
+            self.item_refused(held, item.id, Error::new(Code::Cancelled, "The run was cancelled"));
+            let ended = place.and_then(|place| self.ledger.item_ended(place, call.id, None));
+            return self.say_batch_end(ended);
+        }
         match self.ledger.open(&call, place) {
             Ok(token) => {
                 let command = self.with_own_target(call.command);
@@ -236,6 +241,16 @@ impl Session {
                 Some(place) => self.item_refused(place, call.id, error),
                 None => self.say_error(call.id, error),
             },
+        }
+    }
+
+    /// The item of a batch that a command cancels, if it has not begun because too many runs are in flight.
+    fn withdrawn(&mut self, command: &Command) -> Option<(Call, BatchPlace)> {
+        match command {
+            Command::Cancel { target: CancelTarget::Named(id) } if self.ledger.find(id).is_none() => {
+                self.ledger.withdraw(id)
+            }
+            _ => None,
         }
     }
 

@@ -10,6 +10,7 @@ mod documents;
 mod drain;
 mod heartbeat;
 mod malformed;
+mod order;
 mod project;
 mod slow_reader;
 mod streams;

@@ -179,12 +179,12 @@ impl Ledger {
         call.asked().kind.is_none() && (questions >= MAX_QUESTIONS || !self.waiting.is_empty())
     }
 
-    /// Keeps a request until there is room; an error if too many wait already.
-    pub fn queue(&mut self, call: Call) -> std::result::Result<(), (Call, Error)> {
+    /// Keeps a request until there is room; an error, with the request's id, if too many wait already.
+    pub fn queue(&mut self, call: Call) -> std::result::Result<(), (Option<String>, Error)> {
         let bytes = weight(&call);
         let heavy = !self.waiting.is_empty() && self.waiting_bytes + bytes > MAX_WAITING_BYTES;
         if heavy || self.waiting.len() >= MAX_WAITING {
-            return Err((call, full(format!("{} requests of this session wait already", self.waiting.len()))));
+            return Err((call.id, full(format!("{} requests of this session wait already", self.waiting.len()))));
         }
         self.waiting_bytes += bytes;
         self.waiting.push_back(call);

@@ -221,8 +221,8 @@ impl Session {
         if place.is_some() || !self.ledger.must_queue(&call) {
             return self.begin(call, place);
         }
-        if let Err((call, error)) = self.ledger.queue(call) {
-            self.say_error(call.id, error);
+        if let Err((id, error)) = self.ledger.queue(call) {
+            self.say_error(id, error);
         }
     }
 

@@ -5,6 +5,7 @@
 mod harness;
 
 mod cancel;
+mod channels;
 mod chats;
 mod documents;
 mod drain;

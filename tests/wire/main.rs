@@ -4,6 +4,7 @@
 #[path = "../harness/harness.rs"]
 mod harness;
 
+mod cancel;
 mod channels;
 mod chats;
 mod documents;

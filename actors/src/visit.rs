@@ -1,14 +1,17 @@
 //! A session's stay in the runtime: what it may do, where its commands go, and tidying up after it.
 
+mod rights;
+mod subscribing;
 mod working;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use self::rights::channel_of;
 use crate::outbox::Outbox;
 use crate::protocol::{
     AgentName, CancelTarget, ChannelId, Code, Command, ConversationId, Error, Event, Interest, Pattern, Principal,
-    Publish, RunId, RunKind, Scope, SubscriptionId, Token,
+    Publish, RunId, SubscriptionId, Token,
 };
 use crate::request::Request;
 use crate::router;
@@ -108,49 +111,6 @@ impl Visit {
         Ok(None)
     }
 
-    /// Refuses what the principal may not do.
-    fn check(&self, command: &Command) -> Result<(), Error> {
-        let principal = &self.principal;
-        match command {
-            Command::Ask(ask) if ask.kind == RunKind::Chat => principal.require(Scope::Chat),
-            Command::Ask(_) => principal.require(Scope::Command),
-            Command::Publish(_) | Command::Direct { .. } | Command::Describe { .. } | Command::Remove { .. } => {
-                principal.require(Scope::ChannelPublish)
-            }
-            Command::Attach { channel: Some(_), .. } | Command::Replay { channel: Some(_), .. } => {
-                principal.require(Scope::ChannelSubscribe)
-            }
-            // An agent may always read what is sent to it alone.
-            Command::Attach { channel: None, .. } | Command::Replay { channel: None, .. } => Ok(()),
-            Command::Join { .. }
-            | Command::Watch { .. }
-            | Command::Leave { .. }
-            | Command::History { .. }
-            | Command::Open { .. }
-            | Command::Delete { .. }
-            | Command::Handoff { .. }
-            | Command::Typing { .. }
-            | Command::Cancel { .. } => principal.require(Scope::Chat),
-            Command::Status { .. }
-            | Command::Subscribe { .. }
-            | Command::Unsubscribe { .. }
-            | Command::Attend
-            | Command::Report { .. }
-            | Command::Detach { .. } => Ok(()),
-        }?;
-        match channel_of(command) {
-            Some(channel) => self.check_channel(channel),
-            None => Ok(()),
-        }
-    }
-
-    fn check_channel(&self, channel: &ChannelId) -> Result<(), Error> {
-        if self.principal.may_use(channel) {
-            return Ok(());
-        }
-        Err(Error::new(Code::Unauthorized, format!("These credentials do not cover the channel {channel}")))
-    }
-
     fn request(&self, token: Token, interest: Interest, command: Command) -> Request {
         Request { token, principal: self.principal.clone(), outbox: self.outbox.clone(), interest, command }
     }
@@ -226,97 +186,6 @@ impl Visit {
         let request = self.request(token, interest, Command::Cancel { target });
         self.tenant.to_conversation(&conversation, request);
         Ok(())
-    }
-
-    fn subscribe(&mut self, patterns: Vec<Pattern>) -> Result<Event, Error> {
-        if self.subscriptions.len() + patterns.len() > self.max_subscriptions {
-            let expected = format!("at most {} subscriptions a session", self.max_subscriptions);
-            return Err(Error::invalid("data", &expected));
-        }
-        for pattern in &patterns {
-            if let Pattern::Channel { channel, .. } = pattern {
-                self.principal.require(Scope::ChannelSubscribe)?;
-                self.check_channel(channel)?;
-            }
-            if let Pattern::Flow { agent: Some(agent), .. } = pattern {
-                self.tenant.directory.get(agent.as_str())?;
-            }
-        }
-        let subscriptions = patterns.into_iter().map(|pattern| self.subscribe_one(pattern)).collect();
-        Ok(Event::Subscribed { subscriptions })
-    }
-
-    fn subscribe_one(&mut self, pattern: Pattern) -> (SubscriptionId, String) {
-        let known = self.subscriptions.iter().find(|(_, known)| **known == pattern).map(|(id, _)| id.clone());
-        let text = pattern.to_string();
-        if let Some(id) = known {
-            return (id, text);
-        }
-        let id = SubscriptionId::trusted(format!("sub-{}", self.tenant.next_subscription()));
-        match &pattern {
-            Pattern::Channel { channel, since } => {
-                let attach = Command::Attach { channel: Some(channel.clone()), since: *since, member: false };
-                let request = self.request(Token::NONE, Interest::NOTHING, attach);
-                self.tenant.to_channel(channel, request);
-            }
-            Pattern::Topic(_) | Pattern::Flow { .. } => {
-                let subject = self.principal.subject.clone();
-                self.tenant.subscriptions.add(id.clone(), self.resolved(&pattern), subject, self.outbox.clone());
-            }
-        }
-        self.subscriptions.insert(id.clone(), pattern);
-        (id, text)
-    }
-
-    /// The pattern with its agent by name: a client may have given the id.
-    fn resolved(&self, pattern: &Pattern) -> Pattern {
-        let mut pattern = pattern.clone();
-        if let Pattern::Flow { agent: Some(agent), .. } = &mut pattern
-            && let Some(listing) = self.tenant.directory.find(agent.as_str())
-        {
-            *agent = listing.card.name().clone();
-        }
-        pattern
-    }
-
-    fn unsubscribe(&mut self, patterns: &[Pattern], ids: &[SubscriptionId]) -> Event {
-        let wanted = |id: &SubscriptionId, pattern: &Pattern| {
-            ids.contains(id) || patterns.iter().any(|given| given.to_string() == pattern.to_string())
-        };
-        let ended: Vec<(SubscriptionId, Pattern)> = self
-            .subscriptions
-            .iter()
-            .filter(|(id, pattern)| wanted(id, pattern))
-            .map(|(i, p)| (i.clone(), p.clone()))
-            .collect();
-        let subscriptions = ended.into_iter().map(|(id, pattern)| {
-            self.subscriptions.remove(&id);
-            self.end_subscription(&id, &pattern);
-            (id, pattern.to_string())
-        });
-        Event::Unsubscribed { subscriptions: subscriptions.collect() }
-    }
-
-    fn end_subscription(&self, id: &SubscriptionId, pattern: &Pattern) {
-        match pattern {
-            Pattern::Channel { channel, .. } => {
-                let detach = Command::Detach { channel: Some(channel.clone()) };
-                self.tenant.to_channel(channel, self.request(Token::NONE, Interest::NOTHING, detach));
-            }
-            Pattern::Topic(_) | Pattern::Flow { .. } => self.tenant.subscriptions.remove(self.outbox.session, id),
-        }
-    }
-}
-
-/// The channel that a command is about, if it is about one.
-fn channel_of(command: &Command) -> Option<&ChannelId> {
-    match command {
-        Command::Publish(publish) => publish.channel.as_ref(),
-        Command::Attach { channel, .. } | Command::Detach { channel } | Command::Replay { channel, .. } => {
-            channel.as_ref()
-        }
-        Command::Describe { channel, .. } | Command::Remove { channel } => Some(channel),
-        _ => None,
     }
 }
 

@@ -4,6 +4,7 @@
 #[path = "../harness/harness.rs"]
 mod harness;
 
+mod across;
 mod chats;
 mod documents;
 mod drain;

@@ -15,3 +15,4 @@ mod slow_reader;
 mod streams;
 mod survival;
 mod transcripts;
+mod walls;

@@ -5,11 +5,14 @@
 mod harness;
 
 mod across;
+mod cancel;
+mod channels;
 mod chats;
 mod documents;
 mod drain;
 mod heartbeat;
 mod malformed;
+mod order;
 mod project;
 mod slow_reader;
 mod streams;

@@ -287,10 +287,7 @@ fn attempts_on_ws(one: &One) -> Vec<(Value, Then)> {
         // Agents of the other tenant, by name and by id.
         (json!({ "type": "status", "targetAgent": BOT }), refused("AGENT_NOT_FOUND")),
         (json!({ "type": "status", "targetAgent": one.bot_id }), refused("AGENT_NOT_FOUND")),
-        (
-            json!({ "type": "status" }),
-            Comes(json!({ "type": "status_update", "data": { "sessions": 1 } })),
-        ),
+        (json!({ "type": "status" }), Comes(json!({ "type": "status_update", "data": { "sessions": 1 } }))),
         (json!({ "type": "chat", "targetAgent": BOT, "data": { "message": "intruder" } }), refused("AGENT_NOT_FOUND")),
         (
             json!({ "type": "chat", "targetAgent": one.bot_id, "data": { "message": "intruder" } }),

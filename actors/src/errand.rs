@@ -114,7 +114,7 @@ impl Handler<Report> for Errand {
                     Ok(_) => RunStatus::Completed,
                     Err(error) => RunStatus::of(error.code),
                 };
-                metrics::ended(&self.run, status, Timestamp::now().since(self.run.created_at));
+                metrics::ended(&self.tenant, &self.run, status, Timestamp::now().since(self.run.created_at));
                 let steps = std::mem::take(&mut self.steps);
                 if let Some(done) = self.done.take() {
                     let _ = done.send(result.map(|(answer, _)| Outcome { steps, answer }));

@@ -4,6 +4,7 @@
 #[path = "../harness/harness.rs"]
 mod harness;
 
+mod across;
 mod cancel;
 mod channels;
 mod chats;
@@ -17,3 +18,4 @@ mod slow_reader;
 mod streams;
 mod survival;
 mod transcripts;
+mod walls;

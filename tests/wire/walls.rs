@@ -646,16 +646,17 @@ async fn nothing_of_a_private_thread_crosses_to_another_subject() {
             break;
         }
     }
-    // Its own subject is told, in the thread and elsewhere.
-    let known =
-        ask(&mut own, "chat", json!({ "message": "What is the password?", "conversationId": "elsewhere" })).await;
-    assert!(known["data"]["response"].as_str().unwrap().contains(SECRET), "{known}");
-    let answers = ["What do you remember?", "forget the password", "list your memories"];
-    for message in answers {
+    // Nor can anybody else have it told or forgotten; its own subject is told, in every thread of its own.
+    for message in ["What do you remember?", "forget the password", "forget everything about the password"] {
         let answer = ask(&mut watcher, "chat", json!({ "message": message, "conversationId": "bobs" })).await;
         assert!(!answer.to_string().contains(SECRET), "{message}: {answer}");
     }
-    let known =
-        ask(&mut own, "chat", json!({ "message": "What is the password?", "conversationId": "once-more" })).await;
-    assert!(known["data"]["response"].as_str().unwrap().contains(SECRET), "{known}");
+    let another = "9e0f6a9e-3b0c-4c8e-9a53-1f2e3d4c5b6a";
+    threads.send(json!({ "type": "message", "thread_id": another, "content": "What is the password?" })).await;
+    threads
+        .until(json!({ "type": "message", "thread_id": another, "role": "assistant", "content": format!("~{SECRET}") }))
+        .await;
+    // What everybody reads is no place for it.
+    let open = ask(&mut own, "chat", json!({ "message": "What is the password?", "conversationId": "open" })).await;
+    assert!(!open.to_string().contains(SECRET), "{open}");
 }

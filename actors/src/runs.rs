@@ -65,6 +65,11 @@ impl LiveRun {
         Self { run, owner, progress: Mutex::default(), receipt: Mutex::default() }
     }
 
+    /// Whether a subject of the tenant may know of it.
+    pub fn is_visible_to(&self, subject: &Subject) -> bool {
+        self.owner.as_ref().is_none_or(|owner| owner == subject)
+    }
+
     /// Notes that the agent began.
     pub fn start(&self, at: Timestamp) {
         self.with(|progress| progress.started_at = Some(at));

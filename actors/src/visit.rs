@@ -177,7 +177,9 @@ impl Visit {
         let conversation = match &target {
             CancelTarget::Request { conversation, .. } => conversation.clone(),
             CancelTarget::Named(id) => {
-                let run = self.tenant.runs.get(&RunId::trusted(id.as_str())).map(|live| live.run.conversation.clone());
+                let run = self.tenant.runs.get(&RunId::trusted(id.as_str()));
+                let seen = run.filter(|live| live.is_visible_to(&self.principal.subject));
+                let run = seen.map(|live| live.run.conversation.clone());
                 run.ok_or_else(|| {
                     Error::new(Code::RunNotFound, format!("There is no run or request {id} that has not ended"))
                 })?

@@ -125,11 +125,11 @@ impl Verifier {
             return Err(AuthError::Malformed("the header's crit is not understood"));
         }
         match (header.alg, &self.foreign) {
-            (Algorithm::HS256, _) => decode(token, &self.secret.current(), &self.own, header.alg),
+            (Algorithm::HS256, _) => decode(token, &self.secret.current(), &self.own, header.alg, 0),
             (Algorithm::RS256 | Algorithm::ES256 | Algorithm::EdDSA, Some((keys, validation))) => {
                 let keys = keys.current();
                 let key = keys.find(header.kid.as_deref(), header.alg).ok_or(AuthError::BadSignature)?;
-                decode(token, key, validation, header.alg)
+                decode(token, key, validation, header.alg, validation.leeway)
             }
             _ => Err(AuthError::BadSignature),
         }
@@ -160,10 +160,25 @@ fn validation(config: &AuthConfig, foreign: bool) -> Validation {
     validation
 }
 
-fn decode(token: &str, key: &DecodingKey, asked: &Validation, algorithm: Algorithm) -> Result<Principal, AuthError> {
+/// Checks a token and reads its claims. It is good until its `exp` and `grace` seconds more: those that the clocks may
+/// lie apart where another issuer set it, none where the end was set here. The same moment ends its sockets, so that
+/// none is opened only to be closed.
+fn decode(
+    token: &str,
+    key: &DecodingKey,
+    asked: &Validation,
+    algorithm: Algorithm,
+    grace: u64,
+) -> Result<Principal, AuthError> {
     let asked = Validation { algorithms: vec![algorithm], ..asked.clone() };
     let data = jsonwebtoken::decode::<Claims>(token, key, &asked).map_err(|error| refusal(error.kind()))?;
-    data.claims.into_principal()
+    let principal = data.claims.into_principal()?;
+    let grace = i64::try_from(grace).unwrap_or(i64::MAX).saturating_mul(1000);
+    let expires_at = principal.expires_at.map(|at| Timestamp(at.0.saturating_add(grace)));
+    if expires_at.is_some_and(|at| at <= Timestamp::now()) {
+        return Err(AuthError::Expired);
+    }
+    Ok(Principal { expires_at, ..principal })
 }
 
 /// The library's words are not passed on: some quote the token.

@@ -18,7 +18,7 @@ pub struct AuthConfig {
     pub allow_open: bool,
     /// Origins, besides the server's own, whose pages may connect: `scheme://host[:port]`, `null`, or `*` for any.
     pub origins: Vec<String>,
-    /// How far the clock of a token's issuer may be off; at most ten minutes.
+    /// How far the clock of another issuer of tokens may be off; at most ten minutes.
     #[serde(deserialize_with = "units::time")]
     pub leeway: Duration,
     /// Public keys of another issuer of tokens, as a JWKS file; read again when it changes.

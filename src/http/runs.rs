@@ -134,7 +134,7 @@ fn ended(id: &RunId) -> HttpError {
 fn live(caller: &Caller, app: &App, id: &RunId) -> Option<Arc<LiveRun>> {
     let tenant = caller.tenant(app);
     let live = tenant.runs.get(id).map(|live| live.clone())?;
-    live.owner.as_ref().is_none_or(|owner| *owner == caller.0.subject).then_some(live)
+    live.is_visible_to(&caller.0.subject).then_some(live)
 }
 
 async fn find(caller: &Caller, app: &App, id: &RunId) -> Result<RunReport, HttpError> {

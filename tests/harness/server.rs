@@ -32,6 +32,7 @@ pub struct Server {
     child: Child,
     address: String,
     stderr: Arc<Mutex<String>>,
+    stdout: Arc<Mutex<String>>,
 }
 
 impl Setup {
@@ -65,8 +66,8 @@ impl Setup {
     pub fn start(self) -> Server {
         let world = tempfile::tempdir().unwrap();
         self.furnish(world.path());
-        let (child, address, stderr) = launch(&self, world.path());
-        Server { setup: self, world, child, address, stderr }
+        let Launched { child, address, stderr, stdout } = launch(&self, world.path());
+        Server { setup: self, world, child, address, stderr, stdout }
     }
 
     fn furnish(&self, world: &Path) {
@@ -146,8 +147,8 @@ impl Server {
     pub fn restart(&mut self) {
         self.kill9();
         self.check();
-        let (child, address, stderr) = launch(&self.setup, self.world.path());
-        (self.child, self.address, self.stderr) = (child, address, stderr);
+        let Launched { child, address, stderr, stdout } = launch(&self.setup, self.world.path());
+        (self.child, self.address, self.stderr, self.stdout) = (child, address, stderr, stdout);
     }
 
     /// Sends SIGTERM.
@@ -177,6 +178,11 @@ impl Server {
     /// What the process has written to its standard error.
     pub fn stderr(&self) -> String {
         self.stderr.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// All that the process has written.
+    pub fn printed(&self) -> String {
+        self.stdout.lock().unwrap_or_else(PoisonError::into_inner).clone() + &self.stderr()
     }
 
     /// Runs the program with other arguments over the same data folder and returns the last line of its output, such
@@ -213,7 +219,15 @@ fn program() -> Command {
     command
 }
 
-fn launch(setup: &Setup, world: &Path) -> (Child, String, Arc<Mutex<String>>) {
+/// A process that listens and is ready.
+struct Launched {
+    child: Child,
+    address: String,
+    stderr: Arc<Mutex<String>>,
+    stdout: Arc<Mutex<String>>,
+}
+
+fn launch(setup: &Setup, world: &Path) -> Launched {
     let mut command = program();
     command.args(["serve", "--bind", "127.0.0.1:0", "--config"]).arg(world.join("callboard.toml"));
     command.arg("--data-dir").arg(world.join("data")).env("RUST_BACKTRACE", "1");
@@ -224,8 +238,9 @@ fn launch(setup: &Setup, world: &Path) -> (Child, String, Arc<Mutex<String>>) {
     }
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let stderr = collected(child.stderr.take().unwrap());
-    match listening(&mut child).and_then(|address| ready(&address, &mut child).map(|()| address)) {
-        Ok(address) => (child, address, stderr),
+    let stdout = Arc::default();
+    match listening(&mut child, &stdout).and_then(|address| ready(&address, &mut child).map(|()| address)) {
+        Ok(address) => Launched { child, address, stderr, stdout },
         Err(why) => {
             let _ = child.kill();
             let _ = child.wait();
@@ -249,10 +264,15 @@ fn collected(mut from: impl Read + Send + 'static) -> Arc<Mutex<String>> {
 }
 
 /// The address in the line that says where the server listens.
-fn listening(child: &mut Child) -> Result<String, String> {
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+fn listening(child: &mut Child, stdout: &Arc<Mutex<String>>) -> Result<String, String> {
+    let kept = stdout.clone();
+    let keep = move |line: &String| {
+        kept.lock().unwrap_or_else(PoisonError::into_inner).push_str(&format!("{line}\n"));
+    };
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut lines = lines.map_while(Result::ok).inspect(keep);
     let address = loop {
-        let Some(Ok(line)) = lines.next() else { return Err("the server did not start".to_owned()) };
+        let Some(line) = lines.next() else { return Err("the server did not start".to_owned()) };
         let listening = line.contains("listening");
         let address = line.split_whitespace().find_map(|word| word.strip_prefix("http://"));
         if let (true, Some(address)) = (listening, address) {

@@ -529,3 +529,134 @@ async fn nothing_crosses_the_wall_between_tenants() {
         assert!(!metrics.contains(name), "{name} is in the metrics");
     }
 }
+
+/// What another subject of the tenant tries on `/ws` with a private thread and its run.
+fn attempts_on_a_thread(job: &str) -> Vec<(Value, Then)> {
+    let thread = json!({ "conversationId": THREAD });
+    let none = || refused("CONVERSATION_NOT_FOUND");
+    let handoff = json!({ "fromAgent": "nyx", "toAgent": "sage", "conversationId": THREAD });
+    let watching = || Comes(json!({ "type": "subscribed" }));
+    vec![
+        (json!({ "type": "subscribe", "data": { "events": ["*"] } }), watching()),
+        (json!({ "type": "subscribe", "data": { "stream": "thoughts" } }), watching()),
+        (json!({ "type": "subscribe", "data": { "stream": "actions" } }), watching()),
+        (json!({ "type": "subscribe", "data": { "stream": "tokens" } }), watching()),
+        (json!({ "type": "history", "data": thread }), none()),
+        (json!({ "type": "join_conversation", "data": thread }), none()),
+        (json!({ "type": "join_conversation", "data": { "conversationId": THREAD, "agents": ["sage"] } }), none()),
+        (json!({ "type": "chat", "data": { "message": "intruder", "conversationId": THREAD } }), none()),
+        (json!({ "type": "command", "data": { "instruction": "intruder", "conversationId": THREAD } }), none()),
+        (json!({ "type": "typing_start", "data": { "conversationId": THREAD, "userId": "intruder" } }), none()),
+        (json!({ "type": "typing_stop", "data": { "conversationId": THREAD, "userId": "intruder" } }), none()),
+        (json!({ "type": "agent_handoff", "data": handoff }), none()),
+        (json!({ "type": "leave_conversation", "data": thread }), none()),
+        (json!({ "type": "cancel", "data": { "id": job } }), refused("RUN_NOT_FOUND")),
+        (json!({ "type": "ping" }), Silence),
+    ]
+}
+
+/// The same on `/chat/{id}` and on `/chat/ws`.
+fn attempts_on_other_doors() -> [(&'static str, Vec<(Value, Then)>); 2] {
+    let none = || Comes(json!({ "type": "error", "message": "Thread not found" }));
+    let steps = vec![
+        (json!({ "type": "get_history" }), Comes(json!({ "type": "chat_history", "history": [] }))),
+        (
+            json!({ "type": "client", "message": "intruder", "message_id": "x" }),
+            Comes(json!({ "type": "agent_error", "message_id": "x" })),
+        ),
+    ];
+    let threads = vec![
+        (json!({ "type": "history", "thread_id": THREAD }), none()),
+        (json!({ "type": "message", "thread_id": THREAD, "content": "intruder" }), none()),
+        (json!({ "type": "delete_thread", "thread_id": THREAD }), none()),
+    ];
+    [("/chat/7d0f6a9e-3b0c-4c8e-9a53-1f2e3d4c5b6a", steps), ("/chat/ws", threads)]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_of_a_private_thread_crosses_to_another_subject() {
+    let server = Server::start();
+    let (ann, bob) = (token(&server, "one", "ann", &[]), token(&server, "one", "bob", &[]));
+    let robot = token(&server, "one", BOT, &[]);
+    let mut bot = server.connect(&format!("/v1/ws?token={robot}")).await;
+    while get(&server, "/v1/agents", &ann).await.to_string().matches(BOT).count() == 0 {}
+    let mut threads = server.connect(&format!("/chat/ws?token={ann}")).await;
+    let say = |content: &str, agent: Value| json!({ "type": "message", "thread_id": THREAD, "content": content, "agent_id": agent });
+    threads.send(say(&format!("my word is {SECRET}"), Value::Null)).await;
+    threads.until(json!({ "type": "message", "role": "assistant" })).await;
+    // A run that lasts as long as the bot does not answer.
+    threads.send(say(&format!("guard {SECRET}"), json!(BOT))).await;
+    let job = text(&threads.until(json!({ "type": "message_received" })).await["job_id"]);
+    let errand = bot.until(json!({ "metadata": { "run_id": job } })).await;
+    while get(&server, &format!("/runs/{job}"), &ann).await["status"] != "processing" {}
+    let paths = [
+        format!("/conversations/{THREAD}"),
+        format!("/conversations/{THREAD}/messages"),
+        format!("/runs/{job}"),
+        format!("/history/{THREAD}"),
+    ];
+    let mut before = Vec::new();
+    for path in &paths {
+        before.push(timeless(get(&server, path, &ann).await));
+    }
+
+    let hidden = [SECRET, "guard"];
+    let mut watcher = server.connect(&format!("/ws?token={bob}")).await;
+    for (frame, then) in &attempts_on_a_thread(&job) {
+        attempt(&mut watcher, frame, then, &hidden).await;
+    }
+    for (path, attempts) in &attempts_on_other_doors() {
+        let mut client = server.connect(&format!("{path}?token={bob}")).await;
+        for (frame, then) in attempts {
+            attempt(&mut client, frame, then, &hidden).await;
+        }
+        client.close().await;
+    }
+    for (method, path, expected) in [
+        (Method::GET, &paths[0], 404),
+        (Method::GET, &paths[1], 404),
+        (Method::GET, &paths[2], 404),
+        (Method::DELETE, &paths[2], 404),
+    ] {
+        let (status, answer) = call(&server, method.clone(), path, &bob, None).await;
+        assert_eq!(status, expected, "{method} {path}: {answer}");
+    }
+    assert_eq!(get(&server, &paths[3], &bob).await, json!([]));
+    for (path, was) in paths.iter().zip(&before) {
+        assert_eq!(&timeless(get(&server, path, &ann).await), was, "{path}");
+    }
+
+    // What goes on in the thread is watched by nobody else: not what is said, done, remembered or handed over.
+    bot.send(json!({ "id": "done", "type": "message", "reply_to": errand["id"], "content": "guarded" })).await;
+    threads.expect(json!({ "type": "message", "role": "assistant", "content": "guarded" })).await;
+    threads.send(say(&format!("remember that the password is {SECRET}"), Value::Null)).await;
+    threads.until(json!({ "type": "message", "role": "assistant" })).await;
+    let mut own = server.connect(&format!("/ws?token={ann}")).await;
+    let handoff = json!({ "fromAgent": "nyx", "toAgent": "sage", "conversationId": THREAD, "reason": SECRET });
+    ask(&mut own, "agent_handoff", handoff).await;
+    own.send(json!({ "type": "typing_start", "data": { "conversationId": THREAD, "userId": SECRET } })).await;
+    drained(&mut own).await;
+    watcher.send(json!({ "id": "last", "type": "chat", "data": { "message": "What is the password?" } })).await;
+    loop {
+        let heard = watcher.next().await;
+        for secret in [SECRET, THREAD, &job, "guarded"] {
+            assert!(!heard.to_string().contains(secret), "{secret} is given away: {heard}");
+        }
+        if heard["type"] == "chat_response" {
+            break;
+        }
+    }
+    // Nor can anybody else have it told or forgotten; its own subject is told, in every thread of its own.
+    for message in ["What do you remember?", "forget the password", "forget everything about the password"] {
+        let answer = ask(&mut watcher, "chat", json!({ "message": message, "conversationId": "bobs" })).await;
+        assert!(!answer.to_string().contains(SECRET), "{message}: {answer}");
+    }
+    let another = "9e0f6a9e-3b0c-4c8e-9a53-1f2e3d4c5b6a";
+    threads.send(json!({ "type": "message", "thread_id": another, "content": "What is the password?" })).await;
+    threads
+        .until(json!({ "type": "message", "thread_id": another, "role": "assistant", "content": format!("~{SECRET}") }))
+        .await;
+    // What everybody reads is no place for it.
+    let open = ask(&mut own, "chat", json!({ "message": "What is the password?", "conversationId": "open" })).await;
+    assert!(!open.to_string().contains(SECRET), "{open}");
+}

@@ -175,7 +175,7 @@ class Lab:
         finally:
             self.end(process)
         if process.returncode != 0:
-            raise Broken(f"{' '.join(process.args[:4])}: {err.strip()[-300:]}")
+            raise Broken(f"{Path(process.args[0]).name} {process.args[1]}: {err.strip()[-300:]}")
         return json.loads(out.strip().splitlines()[-1])
 
     def loadgen(self, key, mode, server, args, hide=()):

@@ -131,7 +131,9 @@ def tenants(run):
                 commands += pair
             begun = [run.lab.spawn(command) for command in commands]
             figures = [run.lab.result(process) for process in begun]
-        run.lab.note("tenants", commands[0][:-4] + ["--pid", "$PID", "--json"], [(token_of(commands[0]), "$TOKEN"), (str(LOADGEN), "loadgen")])
+        told = ["loadgen", *commands[0][1:]]
+        hide = [(token_of(commands[0]), "$TOKEN"), (f"--pid {server.pid}", "--pid $PID")]
+        run.lab.note(f"tenants, one of {len(commands)} at once", told, hide)
         run.add("tenants", subject, together(figures))
 
 
@@ -176,7 +178,8 @@ def many(run):
         before = {"rss_kib": server.rss_kib(), "cpu_pct": server.cpu_pct(5)}
         args = ["--warmup", "0", "--depth", "1", "--size", "256"]
         secs = conversations / rate
-        run.lab.loadgen("many callboard", "rtt", server, [*SESSIONS, *args, "--frame", chat, *ANSWER, "--rate", str(rate), "--secs", f"{secs:g}"])
+        paced = ["--rate", str(rate), "--secs", f"{secs:g}"]
+        run.lab.loadgen("many callboard", "rtt", server, [*SESSIONS, *args, "--frame", chat, *ANSWER, *paced])
         more = ["--match", '"published"', "--lat", "fifo", "--rate", str(channels), "--secs", "1"]
         run.lab.loadgen("many channels", "rtt", server, [*SESSIONS, *args, "--frame", publish, *more])
         during = {"rss_kib": server.rss_kib(), "in_use": in_use()}
@@ -184,13 +187,15 @@ def many(run):
         while in_use() > 0 and time.monotonic() < deadline:
             time.sleep(0.25)
         after = {"in_use": in_use(), "cpu_pct": server.cpu_pct(5), "rss_kib": server.rss_kib()}
-        back = run.lab.loadgen("many again", "rtt", server, ["--url", URL, "--conns", "1", *args, "--frame", chat.replace("many-{n}", "many-1"), *ANSWER, "--secs", "1"])
+        one = ["--url", URL, "--conns", "1", *args, "--frame", chat.replace("many-{n}", "many-1"), *ANSWER]
+        back = run.lab.loadgen("many again", "rtt", server, [*one, "--secs", "1"])
         stored = server.json("/conversations/many-1")["messages"]
     if after["in_use"]:
         run.faults.append(f"many: {after['in_use']} conversations and channels were still in memory")
     if stored < 2 + 2 * int(back["latency"]["n"]):
         run.faults.append(f"many: conversation many-1 has {stored} messages after its return")
-    run.once["many"] = {"conversations": conversations, "channels": channels, "before": before, "during": during, "after": after}
+    told = {"conversations": conversations, "channels": channels}
+    run.once["many"] = {**told, "before": before, "during": during, "after": after}
     print("  many", run.once["many"], flush=True)
 
 
@@ -282,16 +287,21 @@ def jam(run):
 def jammed_peer(run, name, args):
     pid, url = run.lab.start_peer(name)
     try:
-        where = ["--url", f"{url}/", "--proto", "nats"] if name == "nats" else ["--sub-url", f"{url}/sub", "--pub-url", f"{url}/pub", "--sub-ready", "ready"]
+        where = ["--sub-url", f"{url}/sub", "--pub-url", f"{url}/pub", "--sub-ready", "ready"]
+        if name == "nats":
+            where = ["--url", f"{url}/", "--proto", "nats"]
+        run.lab.note(f"jam {name}, after: peer start {name}", ["loadgen", "slow", *where, *args, "--pid", "$PID", "--json"])
         return run.lab.result(run.lab.spawn([LOADGEN, "slow", *where, *args, "--pid", str(pid), "--json"]))
     finally:
         run.lab.stop_peer(name)
 
 
 def machine():
-    cpu = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "unknown")
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")
     memory = int(Path("/proc/meminfo").read_text().split()[1]) / 1024 / 1024
-    return {"cpu": cpu, "cores": os.cpu_count(), "memory_gib": round(memory, 1), "system": f"{platform.system()} {platform.release()}"}
+    system = f"{platform.system()} {platform.release()}"
+    return {"cpu": cpu, "cores": os.cpu_count(), "memory_gib": round(memory, 1), "system": system}
 
 
 def attempt(run, load):

@@ -225,7 +225,7 @@ def write(told, out):
     ]
     if all_["missing"]:
         lines += [f"Could not be set up here, and is left out: {', '.join(all_['missing'])}.", ""]
-    lines += [f"Lost, doubled or out of order: {'; '.join(all_['faults']) if all_['faults'] else 'nothing, in any load'}.", ""]
+    lines += [f"Faults: {'; '.join(all_['faults'])}." if all_["faults"] else "Nothing was lost, doubled or out of order in any load.", ""]
     head = ["work", "goal", "Callboard", "beside the peers (Callboard ÷ peer)", ""]
     lines += ["## Goals", "", *table(head, goals(told)), "", "## Plots", ""]
     lines += [line for shown in plots(told, out / "performance") for line in (shown, "")]
@@ -234,7 +234,8 @@ def write(told, out):
         lines += load_section(told, load)
     lines += [
         "## Commands", "", "All of it: `benches/load/run`. One load: start the server, then what stands here; `loadgen` and `peer` are the",
-        "programs in `$CALLBOARD_TOOLS`, `$PID` is the server's process, `$TOKEN` what `callboard token` prints.", "",
+        "programs in `$CALLBOARD_TOOLS`, `$PID` is the server's process, `$TOKEN` what `callboard token` prints. Pages are read and",
+        "starts are timed by `stores` in `benches/load/measure.py`, over a store that `fill` filled.", "",
         "```sh", "callboard serve --config benches/load/callboard.toml --bind 127.0.0.1:3911 --data-dir $(mktemp -d) &",
         *(line for name, command in all_["commands"].items() for line in (f"# {name}", command)), "```", "",
     ]

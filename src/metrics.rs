@@ -6,12 +6,9 @@ use metrics::Unit;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use callboard_actors::journal::Size;
-use callboard_actors::metrics as runtime;
+use callboard_actors::metrics::{self as runtime, REMOTE};
 use callboard_actors::protocol::Code;
 use callboard_actors::runtime::Runtime;
-
-/// The label of agents in other processes: their names are chosen by whoever holds a token, and must not make series.
-const REMOTE: &str = "remote";
 
 /// Every metric that is documented, the runtime's with the server's.
 pub const NAMES: [&str; 18] = [

@@ -111,3 +111,86 @@ fn the_python_example_of_document_004_gets_its_answer_and_ends_with_the_server()
     let complained = rest(child.stderr.take());
     assert!(status.success() && complained.is_empty(), "{status}\n{complained}");
 }
+
+/// Document 003's examples connect to a channel of the tenant and keep on listening; what they print says what they had.
+fn filled_channels(server: &Server, name: &str, token: &str) -> String {
+    let text = std::fs::read_to_string(samples().join(name)).unwrap();
+    assert!(
+        text.contains("wss://api.artcafe.ai/v1") && text.contains("your_jwt_token"),
+        "{name} is not the document's"
+    );
+    text.replace("wss://api.artcafe.ai", &format!("ws://{}", server.address())).replace("your_jwt_token", token)
+}
+
+/// Reads what a program prints until each of these has come; then the program is ended.
+fn prints(command: &mut Command, wanted: &[&str]) {
+    let mut child = start(command);
+    let mut said = String::new();
+    let mut left: Vec<&str> = wanted.to_vec();
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        said.push_str(&format!("{}\n", line.unwrap()));
+        left.retain(|wanted| !said.contains(wanted));
+        if left.is_empty() {
+            break;
+        }
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    assert!(left.is_empty(), "{left:?} never came:\n{said}\n{}", rest(child.stderr.take()));
+}
+
+#[test]
+fn the_javascript_example_of_document_003_has_its_message_acknowledged_and_hears_it() {
+    let server = Server::start();
+    let token = server.tool(&["token", "--tenant", "t", "--agent", "agent-456"]);
+    let prelude = std::fs::read_to_string(samples().join("003_prelude.js")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("page.js");
+    std::fs::write(&path, prelude + &filled_channels(&server, "003_client.js", &token)).unwrap();
+    let wanted =
+        ["WebSocket connected", "Message sent and acknowledged", "channel_id: 'channel-123'", "importance: 'high'"];
+    prints(Command::new("node").arg(&path).env("NODE_PATH", tools("node_modules")), &wanted);
+}
+
+#[test]
+fn the_python_example_of_document_003_has_its_message_acknowledged_and_hears_it() {
+    let server = Server::start();
+    let token = server.tool(&["token", "--tenant", "t", "--agent", "agent-456"]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("client.py");
+    std::fs::write(&path, filled_channels(&server, "003_client.py", &token)).unwrap();
+    let wanted =
+        ["WebSocket connected", "Message sent and acknowledged: {'type': 'ACK'", "'channel_id': 'channel-123'"];
+    prints(Command::new("python3").arg("-u").arg(&path).env("PYTHONPATH", tools("python")), &wanted);
+}
+
+/// Asks the agent `counter` something, which the program behind `command` is to answer.
+async fn serves(server: &Server, command: &mut Command) {
+    let token = server.tool(&["token", "--tenant", "t", "--agent", "counter"]);
+    command.env("CALLBOARD_URL", format!("ws://{}/v1/ws", server.address())).env("CALLBOARD_TOKEN", &token);
+    let mut watcher = server.connect(&format!("/ws?token={token}")).await;
+    let data = serde_json::json!({ "events": ["presence"] });
+    watcher.ask(serde_json::json!({ "id": "s", "type": "subscribe", "data": data })).await;
+    let mut child = start(command);
+    watcher.until(serde_json::json!({ "data": { "eventType": "presence", "status": "online" } })).await;
+    let task =
+        serde_json::json!({ "id": "t", "type": "task", "agent": "counter", "content": "how many words are these" });
+    watcher.send(task).await;
+    watcher.until(serde_json::json!({ "type": "log", "data": { "message": "Counting the words" } })).await;
+    watcher.until(serde_json::json!({ "type": "final_answer", "message": "5 words" })).await;
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("answered: ")), "the answer was not acknowledged");
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_example_agents_serve() {
+    let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
+    let server = Server::start();
+    serves(&server, Command::new("python3").arg(clients.join("python/agent.py")).env("PYTHONPATH", tools("python")))
+        .await;
+    let server = Server::start();
+    serves(&server, Command::new("node").arg(clients.join("node/agent.js")).env("NODE_PATH", tools("node_modules")))
+        .await;
+}

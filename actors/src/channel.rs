@@ -265,3 +265,7 @@ impl Handler<Committed> for Channel {
         self.committed(result, ctx);
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
+mod tests;

@@ -77,6 +77,13 @@ struct Log {
     broken: bool,
 }
 
+impl Log {
+    /// That of a conversation that has not been made.
+    fn fresh(place: Place) -> Self {
+        Self { place, state: None, messages: 0, states: 0, failures: 0, broken: false }
+    }
+}
+
 #[derive(Clone, PartialEq, Eq)]
 enum Stage {
     Live,
@@ -90,7 +97,7 @@ impl Conversation {
     /// The conversation of that id; it reads what the journal knows of it before it takes anything.
     pub fn new(tenant: Arc<Tenant>, id: ConversationId) -> Self {
         let place = tenant.house.journal.reserve();
-        let log = Log { place, state: None, messages: 0, states: 0, failures: 0, broken: false };
+        let log = Log::fresh(place);
         Self {
             tenant,
             id,
@@ -127,9 +134,16 @@ impl Conversation {
 
     fn take_up(&mut self, loaded: Option<Loaded>) {
         self.log.broken = false;
-        if let Some(loaded) = loaded {
-            self.log = loaded.log;
-            self.recent = loaded.recent.into();
+        match loaded {
+            Some(loaded) => {
+                self.log = loaded.log;
+                self.recent = loaded.recent.into();
+            }
+            // Its first write failed: it has never been made, whatever was on its way.
+            None => {
+                self.log = Log::fresh(self.tenant.house.journal.reserve());
+                self.recent.clear();
+            }
         }
     }
 

@@ -55,6 +55,7 @@ pub async fn run(
         run: run.clone(),
         priority: Priority::Normal,
         content: task,
+        owner: None,
         parameters: Value::Null,
         history: Vec::new(),
         stream: false,
@@ -113,7 +114,7 @@ impl Handler<Report> for Errand {
                     Ok(_) => RunStatus::Completed,
                     Err(error) => RunStatus::of(error.code),
                 };
-                metrics::ended(&self.run, status, Timestamp::now().since(self.run.created_at));
+                metrics::ended(&self.tenant, &self.run, status, Timestamp::now().since(self.run.created_at));
                 let steps = std::mem::take(&mut self.steps);
                 if let Some(done) = self.done.take() {
                     let _ = done.send(result.map(|(answer, _)| Outcome { steps, answer }));

@@ -3,6 +3,7 @@
 use metrics::Unit;
 
 use crate::protocol::{Run, RunStatus, Timestamp};
+use crate::tenant::Tenant;
 
 /// A run has begun after waiting.
 pub fn waited(run: &Run) {
@@ -10,10 +11,14 @@ pub fn waited(run: &Run) {
     metrics::histogram!("callboard_run_wait_seconds").record(seconds);
 }
 
-/// A run has ended.
-pub fn ended(run: &Run, status: RunStatus, duration_ms: u64) {
+/// The label of agents in other processes: their names are chosen by whoever holds a token, and must not make series.
+pub const REMOTE: &str = "remote";
+
+/// A run of one of the tenant's agents has ended.
+pub fn ended(tenant: &Tenant, run: &Run, status: RunStatus, duration_ms: u64) {
+    let own = tenant.directory.find(run.agent.as_str()).is_some_and(|listing| !listing.card.remote);
     let labels = [
-        ("agent", run.agent.to_string()),
+        ("agent", if own { run.agent.to_string() } else { REMOTE.to_owned() }),
         ("kind", run.kind.as_str().to_owned()),
         ("outcome", status.as_str().to_owned()),
     ];

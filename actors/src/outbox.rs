@@ -177,3 +177,51 @@ fn group(outboxes: impl Iterator<Item = Outbox>, under_way: &mut Vec<(Recipient<
     let groups = groups.into_iter();
     groups.map(|(relay, outboxes)| Group { relay: relay.map(&mut count), outboxes: outboxes.into() }).collect()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Notes the `retry_after` of what it is told: a number to tell envelopes apart by.
+    #[derive(Default)]
+    struct Notes(Mutex<Vec<u32>>);
+
+    impl Outlet for Notes {
+        fn deliver(&self, delivery: Delivery) -> Delivered {
+            if let Event::Refused { error } = &delivery.envelope.event {
+                self.0.lock().unwrap().push(error.retry_after.unwrap());
+            }
+            Delivered::Yes
+        }
+    }
+
+    #[actix::test]
+    async fn nothing_goes_past_a_relay_that_has_something_under_way() {
+        let relay = Relay.start().recipient();
+        let notes: Vec<Arc<Notes>> = (0..5).map(|_| Arc::default()).collect();
+        let outboxes: Vec<Outbox> = notes
+            .iter()
+            .zip(1..)
+            .map(|(notes, number)| Outbox::new(SessionId(number), notes.clone(), Some(relay.clone())))
+            .collect();
+        let mut audience = Audience::default();
+        // Sometimes enough sessions for a relay, sometimes too few; the first two are always among them.
+        for (round, members) in (0..40).zip([5, 2, 4, 3].into_iter().cycle()) {
+            let mut error = crate::protocol::Error::internal("round");
+            error.retry_after = Some(round);
+            audience.changed();
+            audience.deliver(To::Member, &Envelope::new(Event::Refused { error }), || {
+                outboxes.iter().take(members).cloned()
+            });
+        }
+        while audience.under_way.iter().any(|(_, held)| Arc::strong_count(held) > IDLE_GROUPED) {
+            tokio::task::yield_now().await;
+        }
+        for notes in &notes[..2] {
+            assert_eq!(*notes.0.lock().unwrap(), (0..40).collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,20 +1,21 @@
 //! A session's stay in the runtime: what it may do, where its commands go, and tidying up after it.
 
+mod rights;
+mod subscribing;
+mod working;
+
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
-use serde_json::Value;
-
-use crate::conversation::record::parse_run_id;
+use self::rights::channel_of;
 use crate::outbox::Outbox;
 use crate::protocol::{
-    AgentName, Answer, CancelTarget, ChannelId, Code, Command, ConversationId, Error, Event, Interest, MessageId,
-    Pattern, Principal, Publish, RunId, RunKind, Scope, SubscriptionId, Token,
+    AgentName, CancelTarget, ChannelId, Code, Command, ConversationId, Error, Event, Interest, Pattern, Principal,
+    Publish, RunId, SubscriptionId, Token,
 };
 use crate::request::Request;
 use crate::router;
-use crate::runs::Receipt;
-use crate::serving::{Desk, unknown};
+use crate::serving::unknown;
 use crate::tenant::{SessionCard, Tenant};
 
 /// A session's stay in the runtime. Dropping it takes the session off every list.
@@ -68,52 +69,6 @@ impl Visit {
         &self.tenant
     }
 
-    /// Notes that the session is a socket of its agent, which takes work if it may.
-    fn attend(&mut self) -> Result<(), Error> {
-        if self.present.is_some() {
-            return Ok(());
-        }
-        let agent = self.own_agent()?;
-        if self.principal.scopes.has(Scope::AgentServe) {
-            router::serve(&self.tenant, &agent, self.outbox.clone())?;
-        }
-        self.tenant.presence.arrive(&agent, &self.tenant.subscriptions);
-        self.present = Some(agent);
-        Ok(())
-    }
-
-    fn own_agent(&self) -> Result<AgentName, Error> {
-        let agent = self.principal.agent.clone();
-        agent.ok_or_else(|| Error::new(Code::Unauthorized, "These credentials name no agent"))
-    }
-
-    /// Where the work of the session's agent is handed out.
-    fn desk(&self) -> Option<Arc<Desk>> {
-        let agent = self.present.as_ref()?;
-        self.tenant.desks.lock().unwrap_or_else(PoisonError::into_inner).get(agent).cloned()
-    }
-
-    /// Gives the answer to a run. It is acknowledged when it stands in its conversation.
-    fn answer(&self, token: Token, command: Command) -> Result<(), Error> {
-        let (Command::Publish(what) | Command::Direct { what, .. }) = command else { return Ok(()) };
-        let Publish { id, content, reply_to: Some(of), .. } = what else { return Ok(()) };
-        let way = self.desk().ok_or_else(|| unknown(&of))?.claim(&of)?;
-        let live = self.tenant.runs.get(of.as_str()).map(|live| live.clone()).ok_or_else(|| unknown(&of))?;
-        let (id, outbox) = (id.unwrap_or_else(MessageId::random), self.outbox.clone());
-        live.leave_receipt(Receipt::new(move |result| {
-            let event = match result {
-                Ok(message) => {
-                    Event::PublishAcknowledged { channel: None, id, seq: message.seq, at: message.created_at }
-                }
-                Err(error) => Event::Refused { error },
-            };
-            outbox.reply(token, event);
-        }));
-        // Should the run have ended meanwhile, its receipt says so.
-        let _ = way.send(as_answer(&content));
-        Ok(())
-    }
-
     /// Carries out a command, or sends it on its way. An event returned is the reply; otherwise replies come through
     /// the outbox.
     pub fn handle(&mut self, token: Token, interest: Interest, command: Command) -> Option<Event> {
@@ -124,11 +79,8 @@ impl Visit {
     }
 
     fn carry_out(&mut self, token: Token, interest: Interest, command: Command) -> Result<Option<Event>, Error> {
-        if let Command::Publish(Publish { reply_to: Some(of), .. })
-        | Command::Direct { what: Publish { reply_to: Some(of), .. }, .. } = &command
-            && parse_run_id(&RunId::trusted(of.as_str())).is_some()
-        {
-            self.answer(token, command)?;
+        if let Some(run) = working::answered(&command) {
+            self.answer(token, run, command)?;
             return Ok(None);
         }
         self.check(&command)?;
@@ -157,49 +109,6 @@ impl Visit {
             command => self.send(token, interest, command)?,
         }
         Ok(None)
-    }
-
-    /// Refuses what the principal may not do.
-    fn check(&self, command: &Command) -> Result<(), Error> {
-        let principal = &self.principal;
-        match command {
-            Command::Ask(ask) if ask.kind == RunKind::Chat => principal.require(Scope::Chat),
-            Command::Ask(_) => principal.require(Scope::Command),
-            Command::Publish(_) | Command::Direct { .. } | Command::Describe { .. } | Command::Remove { .. } => {
-                principal.require(Scope::ChannelPublish)
-            }
-            Command::Attach { channel: Some(_), .. } | Command::Replay { channel: Some(_), .. } => {
-                principal.require(Scope::ChannelSubscribe)
-            }
-            // An agent may always read what is sent to it alone.
-            Command::Attach { channel: None, .. } | Command::Replay { channel: None, .. } => Ok(()),
-            Command::Join { .. }
-            | Command::Watch { .. }
-            | Command::Leave { .. }
-            | Command::History { .. }
-            | Command::Open { .. }
-            | Command::Delete { .. }
-            | Command::Handoff { .. }
-            | Command::Typing { .. }
-            | Command::Cancel { .. } => principal.require(Scope::Chat),
-            Command::Status { .. }
-            | Command::Subscribe { .. }
-            | Command::Unsubscribe { .. }
-            | Command::Attend
-            | Command::Report { .. }
-            | Command::Detach { .. } => Ok(()),
-        }?;
-        match channel_of(command) {
-            Some(channel) => self.check_channel(channel),
-            None => Ok(()),
-        }
-    }
-
-    fn check_channel(&self, channel: &ChannelId) -> Result<(), Error> {
-        if self.principal.may_use(channel) {
-            return Ok(());
-        }
-        Err(Error::new(Code::Unauthorized, format!("These credentials do not cover the channel {channel}")))
     }
 
     fn request(&self, token: Token, interest: Interest, command: Command) -> Request {
@@ -277,105 +186,6 @@ impl Visit {
         let request = self.request(token, interest, Command::Cancel { target });
         self.tenant.to_conversation(&conversation, request);
         Ok(())
-    }
-
-    fn subscribe(&mut self, patterns: Vec<Pattern>) -> Result<Event, Error> {
-        if self.subscriptions.len() + patterns.len() > self.max_subscriptions {
-            let expected = format!("at most {} subscriptions a session", self.max_subscriptions);
-            return Err(Error::invalid("data", &expected));
-        }
-        for pattern in &patterns {
-            if let Pattern::Channel { channel, .. } = pattern {
-                self.principal.require(Scope::ChannelSubscribe)?;
-                self.check_channel(channel)?;
-            }
-            if let Pattern::Flow { agent: Some(agent), .. } = pattern {
-                self.tenant.directory.get(agent.as_str())?;
-            }
-        }
-        let subscriptions = patterns.into_iter().map(|pattern| self.subscribe_one(pattern)).collect();
-        Ok(Event::Subscribed { subscriptions })
-    }
-
-    fn subscribe_one(&mut self, pattern: Pattern) -> (SubscriptionId, String) {
-        let known = self.subscriptions.iter().find(|(_, known)| **known == pattern).map(|(id, _)| id.clone());
-        let text = pattern.to_string();
-        if let Some(id) = known {
-            return (id, text);
-        }
-        let id = SubscriptionId::trusted(format!("sub-{}", self.tenant.next_subscription()));
-        match &pattern {
-            Pattern::Channel { channel, since } => {
-                let attach = Command::Attach { channel: Some(channel.clone()), since: *since, member: false };
-                let request = self.request(Token::NONE, Interest::NOTHING, attach);
-                self.tenant.to_channel(channel, request);
-            }
-            Pattern::Topic(_) | Pattern::Flow { .. } => {
-                let subject = self.principal.subject.clone();
-                self.tenant.subscriptions.add(id.clone(), self.resolved(&pattern), subject, self.outbox.clone());
-            }
-        }
-        self.subscriptions.insert(id.clone(), pattern);
-        (id, text)
-    }
-
-    /// The pattern with its agent by name: a client may have given the id.
-    fn resolved(&self, pattern: &Pattern) -> Pattern {
-        let mut pattern = pattern.clone();
-        if let Pattern::Flow { agent: Some(agent), .. } = &mut pattern
-            && let Some(listing) = self.tenant.directory.find(agent.as_str())
-        {
-            *agent = listing.card.name().clone();
-        }
-        pattern
-    }
-
-    fn unsubscribe(&mut self, patterns: &[Pattern], ids: &[SubscriptionId]) -> Event {
-        let wanted = |id: &SubscriptionId, pattern: &Pattern| {
-            ids.contains(id) || patterns.iter().any(|given| given.to_string() == pattern.to_string())
-        };
-        let ended: Vec<(SubscriptionId, Pattern)> = self
-            .subscriptions
-            .iter()
-            .filter(|(id, pattern)| wanted(id, pattern))
-            .map(|(i, p)| (i.clone(), p.clone()))
-            .collect();
-        let subscriptions = ended.into_iter().map(|(id, pattern)| {
-            self.subscriptions.remove(&id);
-            self.end_subscription(&id, &pattern);
-            (id, pattern.to_string())
-        });
-        Event::Unsubscribed { subscriptions: subscriptions.collect() }
-    }
-
-    fn end_subscription(&self, id: &SubscriptionId, pattern: &Pattern) {
-        match pattern {
-            Pattern::Channel { channel, .. } => {
-                let detach = Command::Detach { channel: Some(channel.clone()) };
-                self.tenant.to_channel(channel, self.request(Token::NONE, Interest::NOTHING, detach));
-            }
-            Pattern::Topic(_) | Pattern::Flow { .. } => self.tenant.subscriptions.remove(self.outbox.session, id),
-        }
-    }
-}
-
-/// An answer as an agent of another process gives it: a text, or anything else for programs.
-fn as_answer(content: &str) -> Answer {
-    match serde_json::from_str(content).unwrap_or(Value::Null) {
-        Value::String(text) => Answer { text, data: Value::Null },
-        data => Answer { text: content.to_owned(), data },
-    }
-}
-
-/// The channel that a command is about, if it is about one.
-fn channel_of(command: &Command) -> Option<&ChannelId> {
-    match command {
-        Command::Publish(publish) => publish.channel.as_ref(),
-        Command::Attach { channel, .. } | Command::Detach { channel } | Command::Replay { channel, .. } => {
-            channel.as_ref()
-        }
-        Command::Describe { channel, .. } | Command::Remove { channel } => Some(channel),
-        _ => None,
     }
 }
 

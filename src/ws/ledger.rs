@@ -179,12 +179,12 @@ impl Ledger {
         call.asked().kind.is_none() && (questions >= MAX_QUESTIONS || !self.waiting.is_empty())
     }
 
-    /// Keeps a request until there is room; an error if too many wait already.
-    pub fn queue(&mut self, call: Call) -> std::result::Result<(), (Call, Error)> {
+    /// Keeps a request until there is room; an error, with the request's id, if too many wait already.
+    pub fn queue(&mut self, call: Call) -> std::result::Result<(), (Option<String>, Error)> {
         let bytes = weight(&call);
         let heavy = !self.waiting.is_empty() && self.waiting_bytes + bytes > MAX_WAITING_BYTES;
         if heavy || self.waiting.len() >= MAX_WAITING {
-            return Err((call, full(format!("{} requests of this session wait already", self.waiting.len()))));
+            return Err((call.id, full(format!("{} requests of this session wait already", self.waiting.len()))));
         }
         self.waiting_bytes += bytes;
         self.waiting.push_back(call);
@@ -199,6 +199,12 @@ impl Ledger {
         let call = self.waiting.pop_front()?;
         self.waiting_bytes -= weight(&call);
         Some(call)
+    }
+
+    /// Takes out an item that waits for room, by the id of its replies.
+    pub fn withdraw(&mut self, id: &str) -> Option<(Call, BatchPlace)> {
+        let at = self.held.iter().position(|(call, _)| call.id.as_deref() == Some(id))?;
+        self.held.remove(at)
     }
 
     /// The next item that there is room for.

@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod pattern;
+pub mod rest;
 pub mod server;
 pub mod transcript;
 

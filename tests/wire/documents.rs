@@ -144,15 +144,12 @@ async fn document_000_is_spoken_to_the_letter() {
 }
 
 /// How nyx is while it works.
-async fn status_at_work(client: &mut Client) -> Value {
+async fn status_at_work(client: &mut Client, mut watcher: Client) -> Value {
+    watcher.ask(json!({ "id": "w", "type": "subscribe", "data": { "events": ["run_status"] } })).await;
     let data = json!({ "instruction": "analyze project structure", "parameters": { "path": "./heavy" } });
     client.send(json!({ "id": "slow", "type": "command", "targetAgent": "nyx", "data": data })).await;
-    let status = loop {
-        let status = client.ask(json!({ "id": "how", "type": "status", "targetAgent": "nyx" })).await;
-        if status["data"]["status"] == "active" {
-            break status;
-        }
-    };
+    watcher.until(json!({ "data": { "eventType": "run_status", "status": "processing" } })).await;
+    let status = client.ask(json!({ "id": "how", "type": "status", "targetAgent": "nyx" })).await;
     client.send(json!({ "type": "cancel", "data": { "id": "slow" } })).await;
     client.until(json!({ "id": "slow", "data": { "status": "cancelled" } })).await;
     status
@@ -175,7 +172,7 @@ async fn document_002_is_spoken_to_the_letter() {
     let missing: Vec<&Value> = heard.iter().filter(|frame| frame["type"] == "error").collect();
     assert!(missing.is_empty(), "{missing:#?}");
     heard.push(client.ask(json!({ "id": "e", "type": "chat", "data": {} })).await);
-    heard.push(status_at_work(&mut client).await);
+    heard.push(status_at_work(&mut client, server.client().await).await);
     check_shapes("002", &heard);
     for kind in ["subscribed", "conversation_joined", "agent_handoff", "batch_result", "stream_data"] {
         assert!(heard.iter().any(|frame| frame["type"] == kind), "no {kind}: {heard:#?}");

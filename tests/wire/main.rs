@@ -4,13 +4,18 @@
 #[path = "../harness/harness.rs"]
 mod harness;
 
+mod across;
+mod cancel;
+mod channels;
 mod chats;
 mod documents;
 mod drain;
 mod heartbeat;
 mod malformed;
+mod order;
 mod project;
 mod slow_reader;
 mod streams;
 mod survival;
 mod transcripts;
+mod walls;

@@ -130,8 +130,9 @@ impl Conversation {
             None => (Mode::Lead, &default, [].as_slice()),
         };
         let listings = match mode {
-            Mode::All if !agents.is_empty() => {
-                agents.iter().map(|name| directory.get(name.as_str())).collect::<Result<_, _>>()?
+            // An agent of another process may have left; the others answer.
+            Mode::All if agents.iter().any(|name| directory.find(name.as_str()).is_some()) => {
+                agents.iter().filter_map(|name| directory.find(name.as_str())).collect()
             }
             Mode::Auto if !agents.is_empty() => {
                 vec![directory.get(directory.best(agents, &ask.content, lead).as_str())?]

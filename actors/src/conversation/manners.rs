@@ -133,8 +133,7 @@ impl Conversation {
                 inquiry.asker.end(Event::Refused { error });
             }
         }
-        let place = self.tenant.house.journal.reserve();
-        let fresh = Log { place, state: None, messages: 0, states: 0, failures: 0, broken: self.log.broken };
+        let fresh = Log { broken: self.log.broken, ..Log::fresh(self.tenant.house.journal.reserve()) };
         let old = std::mem::replace(&mut self.log, fresh);
         let batch = vec![Entry::Delete { place: old.place }];
         self.append(batch, Write::State { request: Box::new(request), message: None, then: Then::Deleted }, ctx);

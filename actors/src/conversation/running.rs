@@ -59,6 +59,7 @@ impl Conversation {
             priority: inquiry.priority,
             content: inquiry.content.clone(),
             parameters: inquiry.parameters.clone(),
+            owner: self.log.state.as_ref().and_then(|state| state.owner.clone()),
             history: others.skip(skip).cloned().collect(),
             stream: inquiry.stream || self.members.want(Interest::DELTAS, None),
             cancelled,
@@ -214,7 +215,7 @@ impl Conversation {
     /// Takes a run off the list of those that have not ended.
     fn run_over(&mut self, open: OpenRun, status: RunStatus, duration_ms: u64) -> Arc<Run> {
         let run = open.live.run.clone();
-        metrics::ended(&run, status, duration_ms);
+        metrics::ended(&self.tenant, &run, status, duration_ms);
         if open.live.progress().started_at.is_some() {
             self.show_typing(&run, false);
         }

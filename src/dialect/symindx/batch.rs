@@ -44,8 +44,8 @@ fn item_call(
     let id = fields.id("id").ok().flatten().map_or_else(|| default.to_owned(), |id| id.into_owned());
     let call = fields.text("type").and_then(|kind| {
         let kind = kind.ok_or_else(|| fields.missing("type", "the type of the message"))?;
-        if kind == "batch" {
-            return Err(fields.invalid("type", "anything but a batch in a batch"));
+        if matches!(&*kind, "batch" | "task" | "ping" | "pong") {
+            return Err(fields.invalid("type", "anything but batch, task, ping or pong in a batch"));
         }
         decode::call(&kind, &fields, own, bounds, inherited)
     });

@@ -6,6 +6,7 @@ What is measured and in which order belongs in measure.py, how it is told in rep
 import http.client
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,13 @@ CONFIG = "benches/load/callboard.toml"
 
 #: No single command takes longer; a load that does is broken, and the whole run stays bounded.
 LONGEST_S = 150
+
+
+def shown(word):
+    """A word as a shell reads it; $PID and the like stay what they are."""
+    if word.startswith("$") or word.startswith("SECS="):
+        return word
+    return f'"{word}"' if "token=" in word else shlex.quote(word)
 
 
 class Broken(Exception):
@@ -152,12 +160,10 @@ class Lab:
 
     def note(self, key, command, hide=()):
         """Remembers how `key` was measured, without what changes from run to run."""
-        words = []
-        for word in map(str, command):
-            for secret, name in hide:
-                word = word.replace(secret, name)
-            words.append(word if word.replace("-", "").replace(":", "").replace("/", "").replace(".", "").isalnum() else f"'{word}'")
-        self.commands.setdefault(key, " ".join(words))
+        line = " ".join(shown(str(word)) for word in command)
+        for secret, name in hide:
+            line = line.replace(secret, name)
+        self.commands.setdefault(key, line)
 
     def spawn(self, command, env=None):
         process = subprocess.Popen(
@@ -175,7 +181,7 @@ class Lab:
         finally:
             self.end(process)
         if process.returncode != 0:
-            raise Broken(f"{' '.join(process.args[:4])}: {err.strip()[-300:]}")
+            raise Broken(f"{Path(process.args[0]).name} {process.args[1]}: {err.strip()[-300:]}")
         return json.loads(out.strip().splitlines()[-1])
 
     def loadgen(self, key, mode, server, args, hide=()):

@@ -52,9 +52,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         log::warn!("the limit of open files could not be raised: {error}");
     }
     let handle = metrics::install()?;
+    // First, because it makes the data folder, for its owner alone.
+    let auth = Authenticator::new(&config.auth, &config.server.data_dir)?;
     let journal = open_journal(&config)?;
     let runtime = Arc::new(build_runtime(&config, journal.clone())?);
-    let auth = Authenticator::new(&config.auth, &config.server.data_dir)?;
     let reaper = Reaper::new(rules(&config));
     let drain = config.server.drain;
     let app = web::Data::new(App::new(config, runtime, auth, reaper, handle));

@@ -13,26 +13,24 @@ mod replaying;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix::prelude::*;
 
 use self::known::Known;
 use self::listeners::Listeners;
-use self::publishing::{Committed, Write};
+use self::publishing::Write;
 use self::reading::{Loaded, Wanted};
 use self::record::StateRecord;
 use crate::agent::DeathWatch;
 use crate::journal::{Kind, Place, PlaceName};
+use crate::place::{Committed, FORWARDING, Stage};
 use crate::protocol::{AgentName, ChannelId, Command, Error, Event, Publication};
 use crate::request::Request;
 use crate::tenant::Tenant;
 
 /// Requests that may wait for a channel; a publisher over this is told `QUEUE_FULL`.
 const MAILBOX: usize = 4096;
-
-/// For how long a channel that went away passes on what was still on its way to it.
-const FORWARDING: Duration = Duration::from_secs(5);
 
 /// What a channel is for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -77,15 +75,6 @@ impl Log {
     fn fresh(place: Place) -> Self {
         Self { place, state: None, publications: 0, states: 0, broken: false }
     }
-}
-
-#[derive(Clone, PartialEq, Eq)]
-enum Stage {
-    Live,
-    /// Off the map; what still comes is passed on.
-    Retired,
-    /// Off the map; it could not be read, and what still comes is told so.
-    Unreadable(Error),
 }
 
 /// The latest publications, kept so that a reader who is nearly up to date needs no disk.

@@ -18,7 +18,7 @@ mod writing;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix::prelude::*;
 
@@ -26,10 +26,11 @@ use self::inquiry::Inquiry;
 use self::loading::Loaded;
 use self::members::Members;
 use self::record::StateRecord;
-use self::writing::{Committed, Write};
+use self::writing::Write;
 use crate::agent::DeathWatch;
 use crate::agent::assignment::Report;
 use crate::journal::{Kind, Place, PlaceName};
+use crate::place::{Committed, FORWARDING, Stage};
 use crate::protocol::{Code, Command, ConversationId, Error, Event, Message, Principal, Typist};
 use crate::request::Request;
 use crate::tenant::Tenant;
@@ -39,9 +40,6 @@ const RECENT: usize = 50;
 
 /// Requests and reports that may wait for a conversation. Runs are bounded elsewhere; this bounds what sessions send.
 const MAILBOX: usize = 1024;
-
-/// For how long a conversation that went away passes on what was still on its way to it.
-const FORWARDING: Duration = Duration::from_secs(5);
 
 /// One conversation in use.
 pub struct Conversation {
@@ -82,15 +80,6 @@ impl Log {
     fn fresh(place: Place) -> Self {
         Self { place, state: None, messages: 0, states: 0, failures: 0, broken: false }
     }
-}
-
-#[derive(Clone, PartialEq, Eq)]
-enum Stage {
-    Live,
-    /// Off the map; what still comes is passed on.
-    Retired,
-    /// Off the map; it could not be read, and what still comes is told so.
-    Unreadable(Error),
 }
 
 impl Conversation {

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | entrance | [`runtime`] builds and drains, [`visit`] is one session's stay, [`errand`] is work outside any conversation, [`archive`] reads the past, [`recovery`] ends what a crash left open |
 //! | actors | [`router`] brings into use, [`agent`], [`conversation`], [`channel`] do the work |
-//! | shared by them | [`tenant`], [`house`], [`directory`], [`subscriptions`], [`presence`], [`serving`], [`runs`], [`request`], [`outbox`] |
+//! | shared by them | [`tenant`], [`house`], [`directory`], [`subscriptions`], [`presence`], [`serving`], [`runs`], [`request`], [`outbox`], `place` |
 //! | what agents think with | [`brain`], [`tool`], [`memory`] |
 //! | below everything | [`journal`], [`metrics`], [`protocol`] |
 
@@ -22,6 +22,7 @@ pub mod journal;
 pub mod memory;
 pub mod metrics;
 pub mod outbox;
+mod place;
 pub mod presence;
 pub mod protocol;
 pub mod recovery;

@@ -10,13 +10,9 @@ use super::record::{PUBLICATIONS, PublicationRecord, STATES, StateRecord};
 use super::{Channel, Log, Nature, Recent};
 use crate::journal::format::encode;
 use crate::journal::{Batch, Entry, Position, Stream};
+use crate::place;
 use crate::protocol::{Code, Envelope, Error, Event, MessageId, Publication, Publish, Subject, Timestamp};
 use crate::request::Request;
-
-/// The journal has synced the oldest write, or says why not.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(super) struct Committed(pub Result<(), Error>);
 
 /// What was handed to the journal, with who is told when it comes back.
 pub(super) enum Write {
@@ -151,17 +147,7 @@ impl Channel {
 
     fn append(&mut self, batch: Batch, write: Write, ctx: &mut Context<Self>) {
         self.writes.push_back(write);
-        if self.log.broken {
-            // Behind those that failed already, so that the order of the ends is the order of the writes.
-            ctx.notify(Committed(Err(Error::new(
-                Code::StoreUnavailable,
-                "The store does not take writes at the moment",
-            ))));
-            return;
-        }
-        let own = ctx.address();
-        // Past a full mailbox: there is one of these for each write, and writes are bounded by the journal's queue.
-        self.tenant.house.journal.append(batch, Box::new(move |result| own.do_send(Committed(result))));
+        place::append(&*self.tenant.house.journal, batch, self.log.broken, ctx);
     }
 
     pub(super) fn committed(&mut self, result: Result<(), Error>, ctx: &mut Context<Self>) {

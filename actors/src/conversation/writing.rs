@@ -8,13 +8,9 @@ use super::Conversation;
 use super::record::{FAILURES, FailureRecord, MESSAGES, MessageRecord, STATES, StateRecord};
 use crate::journal::format::encode;
 use crate::journal::{Batch, Entry, Position, Stream};
-use crate::protocol::{Code, Envelope, Error, Event, Interest, Message, Mood, SessionId};
+use crate::place;
+use crate::protocol::{Envelope, Error, Event, Interest, Message, Mood, SessionId};
 use crate::request::Request;
-
-/// The journal has synced the oldest write, or says why not.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(super) struct Committed(pub Result<(), Error>);
 
 /// What was handed to the journal, with what follows when it comes back.
 pub(super) enum Write {
@@ -44,17 +40,7 @@ impl Conversation {
     /// Hands a batch to the journal. What follows happens in the order of these calls.
     pub(super) fn append(&mut self, batch: Batch, write: Write, ctx: &mut Context<Self>) {
         self.writes.push_back(write);
-        if self.log.broken {
-            // Behind those that failed already, so that the order of the ends is the order of the writes.
-            ctx.notify(Committed(Err(Error::new(
-                Code::StoreUnavailable,
-                "The store does not take writes at the moment",
-            ))));
-            return;
-        }
-        let own = ctx.address();
-        // Past a full mailbox: there is one of these for each write, and writes are bounded by the runs and requests.
-        self.tenant.house.journal.append(batch, Box::new(move |result| own.do_send(Committed(result))));
+        place::append(&*self.tenant.house.journal, batch, self.log.broken, ctx);
     }
 
     /// The entries that make the conversation and set its state; empty if nothing changes.

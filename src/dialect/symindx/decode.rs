@@ -43,8 +43,8 @@ pub(super) fn call(
     let id = fields.id("id")?.map(|id| id.into_owned());
     let data = fields.object("data")?;
     let command = match kind {
-        "chat" => chat(fields, &data, own, bounds, inherited, &id)?,
-        "command" => instruction(fields, &data, own, bounds, inherited, &id)?,
+        "chat" => ask(RunKind::Chat, fields, &data, own, bounds, inherited)?,
+        "command" => ask(RunKind::Command, fields, &data, own, bounds, inherited)?,
         "subscribe" => Command::Subscribe { patterns: some(patterns(&data)?, &data)? },
         "unsubscribe" => unsubscribe(&data)?,
         "publish" => publish(&data, bounds)?,
@@ -80,46 +80,29 @@ pub fn unknown_type(kind: &str) -> Error {
         .with_details(format!("type: expected {TYPES}"))
 }
 
-fn chat(
+/// A chat or a command: the same but for where it says what it wants.
+fn ask(
+    kind: RunKind,
     fields: &Fields<'_>,
     data: &Fields<'_>,
     own: &ConversationId,
     bounds: &Bounds,
     inherited: Inherited<'_>,
-    id: &Option<String>,
 ) -> Result<Command> {
+    let (content, parameters, stream) = match kind {
+        RunKind::Command => ("instruction", data.value("parameters")?, false),
+        RunKind::Chat | RunKind::Task => ("message", Value::Null, data.flag("stream")?),
+    };
     Ok(Command::Ask(Ask {
         conversation: optional_conversation(data)?.unwrap_or_else(|| own.clone()),
         agent: target(fields, inherited)?,
-        content: data.content("message", bounds.content)?,
-        parameters: Value::Null,
-        kind: RunKind::Chat,
+        content: data.content(content, bounds.content)?,
+        parameters,
+        kind,
         priority: priority(fields, inherited)?,
-        stream: data.flag("stream")?,
+        stream,
         serial: false,
-        request_id: id.clone(),
-        private: false,
-    }))
-}
-
-fn instruction(
-    fields: &Fields<'_>,
-    data: &Fields<'_>,
-    own: &ConversationId,
-    bounds: &Bounds,
-    inherited: Inherited<'_>,
-    id: &Option<String>,
-) -> Result<Command> {
-    Ok(Command::Ask(Ask {
-        conversation: optional_conversation(data)?.unwrap_or_else(|| own.clone()),
-        agent: target(fields, inherited)?,
-        content: data.content("instruction", bounds.content)?,
-        parameters: data.value("parameters")?,
-        kind: RunKind::Command,
-        priority: priority(fields, inherited)?,
-        stream: false,
-        serial: false,
-        request_id: id.clone(),
+        request_id: fields.id("id")?.map(|id| id.into_owned()),
         private: false,
     }))
 }

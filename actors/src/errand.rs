@@ -53,7 +53,6 @@ pub async fn run(
     let errand = Errand::start_in_arbiter(tenant.house.arbiter(), move |_| errand);
     let assignment = Assignment {
         run: run.clone(),
-        owner: None,
         priority: Priority::Normal,
         content: task,
         parameters: Value::Null,

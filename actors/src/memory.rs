@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use crate::journal::{Batch, Journal};
-use crate::protocol::{AgentName, Code, ConversationId, Error, MessageId, Subject, TenantId, Timestamp};
+use crate::protocol::{AgentName, Code, ConversationId, Error, MessageId, TenantId, Timestamp};
 use crate::text::shortened;
 
 use shelf::Shelf;
@@ -35,8 +35,6 @@ const WRITE_TIME: Duration = Duration::from_secs(30);
 pub struct Fact {
     /// Unique within the tenant.
     pub id: MessageId,
-    /// The only subject it is for, that of the private thread it was said in; `None`: everybody of the tenant.
-    pub owner: Option<Subject>,
     /// The agent that remembered it.
     pub agent: AgentName,
     /// Where it was said.
@@ -84,8 +82,7 @@ impl Memory {
 
     /// Keeps a fact; blocks until it is on disk.
     ///
-    /// Tells what changed: the fact kept, and the one that had to go for it where there was no room, unless that was
-    /// another subject's. A fact that is
+    /// Tells what changed: the fact kept, and the one that had to go for it where there was no room. A fact that is
     /// remembered already, word by word, is not written again; then nothing changed and the old one is returned.
     pub fn remember(&self, tenant: &TenantId, fact: Fact) -> Result<(Arc<Fact>, Vec<Change>), Error> {
         if fact.text.trim().is_empty() {
@@ -95,42 +92,33 @@ impl Memory {
             return Err(Error::invalid("text", "at most 4096 bytes to remember at a time"));
         }
         self.with(tenant, |shelf| {
-            if let Some(same) = shelf.same(&fact) {
+            if let Some(same) = shelf.same(&fact.text) {
                 return Ok((same, Vec::new()));
             }
             let fact = Arc::new(fact);
             let change = shelf.keep(self.journal.as_ref(), tenant, &fact)?;
             self.write(change.batch)?;
-            let mut changes = shelf.apply(change.effects);
-            changes.retain(|change| change.fact.is_for(fact.owner.as_ref()));
-            Ok((fact, changes))
+            Ok((fact, shelf.apply(change.effects)))
         })
     }
 
-    /// Forgets a fact; blocks until that is on disk. `None`: there is none of that id for this viewer.
-    pub fn forget(&self, tenant: &TenantId, viewer: Option<&Subject>, id: &MessageId) -> Result<Option<Change>, Error> {
+    /// Forgets a fact; blocks until that is on disk. `None`: there is none of that id.
+    pub fn forget(&self, tenant: &TenantId, id: &MessageId) -> Result<Option<Change>, Error> {
         self.with(tenant, |shelf| {
-            let Some(change) = shelf.drop_fact(viewer, id)? else { return Ok(None) };
+            let Some(change) = shelf.drop_fact(id)? else { return Ok(None) };
             self.write(change.batch)?;
             Ok(shelf.apply(change.effects).pop())
         })
     }
 
-    /// The facts that fit a query best, best first. `viewer` is whose private thread asks, if it is one: facts for
-    /// others are not found.
-    pub fn search(
-        &self,
-        tenant: &TenantId,
-        viewer: Option<&Subject>,
-        query: &str,
-        limit: usize,
-    ) -> Result<Vec<Found>, Error> {
-        self.with(tenant, |shelf| Ok(shelf.search(viewer, query, limit)))
+    /// The facts that fit a query best, best first.
+    pub fn search(&self, tenant: &TenantId, query: &str, limit: usize) -> Result<Vec<Found>, Error> {
+        self.with(tenant, |shelf| Ok(shelf.search(query, limit)))
     }
 
-    /// The latest facts for a viewer, newest first.
-    pub fn list(&self, tenant: &TenantId, viewer: Option<&Subject>, limit: usize) -> Result<Vec<Arc<Fact>>, Error> {
-        self.with(tenant, |shelf| Ok(shelf.latest(viewer, limit)))
+    /// The latest facts, newest first.
+    pub fn list(&self, tenant: &TenantId, limit: usize) -> Result<Vec<Arc<Fact>>, Error> {
+        self.with(tenant, |shelf| Ok(shelf.latest(limit)))
     }
 
     /// How many facts there are.
@@ -176,16 +164,11 @@ impl Memory {
 }
 
 impl Fact {
-    /// Whether it is for a viewer: the subject whose private thread asks, or `None` where everybody reads along.
-    pub fn is_for(&self, viewer: Option<&Subject>) -> bool {
-        self.owner.is_none() || self.owner.as_ref() == viewer
-    }
-
-    /// A fact said now, for everybody.
+    /// A fact said now.
     pub fn now(agent: AgentName, conversation: ConversationId, text: &str, importance: f32) -> Self {
         let importance = if importance.is_finite() { importance.clamp(0.0, 1.0) } else { 0.0 };
         let text = text.trim().to_owned();
-        Self { id: MessageId::random(), owner: None, agent, conversation, text, importance, at: Timestamp::now() }
+        Self { id: MessageId::random(), agent, conversation, text, importance, at: Timestamp::now() }
     }
 
     /// The fact in at most 80 characters.
@@ -219,12 +202,12 @@ pub(crate) mod tests {
         let (one, other) = (TenantId::trusted("one"), TenantId::trusted("other"));
         memory.remember(&one, fact("my favourite colour is teal")).unwrap();
         memory.remember(&one, fact("the deployment happens on Friday")).unwrap();
-        let found = memory.search(&one, None, "What is my favorite color?", 5).unwrap();
+        let found = memory.search(&one, "What is my favorite color?", 5).unwrap();
         assert_eq!(found.first().unwrap().fact.text, "my favourite colour is teal");
         assert!(found.first().unwrap().coverage > 0.9);
-        assert_eq!(memory.search(&one, None, "when do we deploy", 1).unwrap().len(), 1);
-        assert!(memory.search(&one, None, "black holes", 5).unwrap().is_empty());
-        assert!(memory.search(&other, None, "colour", 5).unwrap().is_empty());
+        assert_eq!(memory.search(&one, "when do we deploy", 1).unwrap().len(), 1);
+        assert!(memory.search(&one, "black holes", 5).unwrap().is_empty());
+        assert!(memory.search(&other, "colour", 5).unwrap().is_empty());
     }
 
     #[test]
@@ -235,36 +218,14 @@ pub(crate) mod tests {
         let (kept, changes) = memory.remember(&tenant, fact("tea at four")).unwrap();
         assert_eq!(changes, [Change { fact: Arc::clone(&kept), kept: true }]);
         let (gone, _) = memory.remember(&tenant, fact("coffee at two")).unwrap();
-        assert!(!memory.forget(&tenant, None, &gone.id).unwrap().unwrap().kept);
-        assert_eq!(memory.forget(&tenant, None, &gone.id).unwrap(), None);
+        assert!(!memory.forget(&tenant, &gone.id).unwrap().unwrap().kept);
+        assert_eq!(memory.forget(&tenant, &gone.id).unwrap(), None);
 
         let again = Memory::new(journal);
-        assert_eq!(again.list(&tenant, None, 10).unwrap(), [kept]);
-        assert!(again.search(&tenant, None, "coffee", 5).unwrap().is_empty());
+        assert_eq!(again.list(&tenant, 10).unwrap(), [kept]);
+        assert!(again.search(&tenant, "coffee", 5).unwrap().is_empty());
         again.remember(&tenant, fact("milk at six")).unwrap();
         assert_eq!(again.len(&tenant).unwrap(), 2);
-    }
-
-    #[test]
-    fn what_was_said_in_private_is_for_its_subject_alone() {
-        let journal = Arc::new(Fake::default());
-        let tenant = TenantId::trusted("t");
-        let (ann, bob) = (Subject::trusted("ann"), Subject::trusted("bob"));
-        let memory = Memory::new(Arc::clone(&journal) as Arc<dyn Journal>);
-        let secret = Fact { owner: Some(ann.clone()), ..fact("tea at four") };
-        let (secret, _) = memory.remember(&tenant, secret).unwrap();
-        // The same words of somebody else are another fact.
-        let (public, _) = memory.remember(&tenant, fact("tea at four")).unwrap();
-        assert_ne!(secret, public);
-        for memory in [memory, Memory::new(journal)] {
-            for stranger in [None, Some(&bob)] {
-                assert_eq!(memory.search(&tenant, stranger, "tea", 5).unwrap().len(), 1);
-                assert_eq!(memory.list(&tenant, stranger, 5).unwrap(), [public.clone()]);
-                assert_eq!(memory.forget(&tenant, stranger, &secret.id).unwrap(), None);
-            }
-            assert_eq!(memory.search(&tenant, Some(&ann), "tea", 5).unwrap().len(), 2);
-            assert_eq!(memory.list(&tenant, Some(&ann), 5).unwrap(), [public.clone(), secret.clone()]);
-        }
     }
 
     #[test]
@@ -288,8 +249,8 @@ pub(crate) mod tests {
         let told: Vec<_> = changes.iter().map(|change| (change.fact.text.as_str(), change.kept)).collect();
         assert_eq!(told, [("fact1", false), ("one more", true)]);
         assert_eq!(memory.len(&tenant).unwrap(), MAX_FACTS);
-        assert!(memory.search(&tenant, None, "fact1", 1).unwrap().is_empty());
-        assert_eq!(memory.search(&tenant, None, "vital", 1).unwrap().len(), 1);
+        assert!(memory.search(&tenant, "fact1", 1).unwrap().is_empty());
+        assert_eq!(memory.search(&tenant, "vital", 1).unwrap().len(), 1);
     }
 
     #[test]
@@ -300,7 +261,7 @@ pub(crate) mod tests {
         memory.remember(&tenant, fact("tea")).unwrap();
         journal.fail_next();
         assert_eq!(memory.remember(&tenant, fact("milk")).unwrap_err().code, Code::StoreUnavailable);
-        assert!(memory.search(&tenant, None, "milk", 1).unwrap().is_empty());
+        assert!(memory.search(&tenant, "milk", 1).unwrap().is_empty());
         memory.remember(&tenant, fact("milk")).unwrap();
         assert_eq!(memory.len(&tenant).unwrap(), 2);
     }
@@ -337,6 +298,6 @@ pub(crate) mod tests {
             memory.remember(&TenantId::trusted(format!("t{number}")), fact("tea")).unwrap();
         }
         assert!(lock(&memory.shelves).len() <= MAX_SHELVES);
-        assert_eq!(memory.search(&TenantId::trusted("t0"), None, "tea", 5).unwrap().len(), 1);
+        assert_eq!(memory.search(&TenantId::trusted("t0"), "tea", 5).unwrap().len(), 1);
     }
 }

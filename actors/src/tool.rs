@@ -25,15 +25,13 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::memory::{Change, Memory};
-use crate::protocol::{AgentName, Code, ConversationId, Error, Message, Subject, TenantId};
+use crate::protocol::{AgentName, Code, ConversationId, Error, Message, TenantId};
 
 /// The circumstances a tool is used in.
 #[derive(Clone, Debug)]
 pub struct Scene {
     /// Whose memory and conversations may be seen.
     pub tenant: TenantId,
-    /// Whose thread it is used in, if it is private: what is remembered there is remembered for that subject alone.
-    pub owner: Option<Subject>,
     /// The agent that uses the tool.
     pub agent: AgentName,
     /// The conversation it is used in.
@@ -121,7 +119,6 @@ pub(crate) mod tests {
     pub(crate) fn scene() -> Scene {
         Scene {
             tenant: TenantId::trusted("t"),
-            owner: None,
             agent: AgentName::trusted("nyx"),
             conversation: ConversationId::trusted("c"),
             history: Vec::new(),

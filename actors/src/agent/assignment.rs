@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::card::Place;
-use crate::protocol::{Answer, Code, Error, Message, Mood, Priority, Run, Step, Subject};
+use crate::protocol::{Answer, Code, Error, Message, Mood, Priority, Run, Step};
 
 /// A run for an agent to do.
 #[derive(Message, Debug)]
@@ -15,8 +15,6 @@ use crate::protocol::{Answer, Code, Error, Message, Mood, Priority, Run, Step, S
 pub struct Assignment {
     /// The run.
     pub run: Arc<Run>,
-    /// The only subject that may know of it; `None`: everybody of the tenant.
-    pub owner: Option<Subject>,
     /// Its place in the agent's queue.
     pub priority: Priority,
     /// What is asked.

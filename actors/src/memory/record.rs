@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Fact;
-use crate::protocol::{AgentName, ConversationId, Error, MessageId, Subject, Timestamp};
+use crate::protocol::{AgentName, ConversationId, Error, MessageId, Timestamp};
 
 /// The only version so far.
 const VERSION: u8 = 1;
@@ -15,25 +15,12 @@ pub(super) enum Entry {
     Kept { id: MessageId, agent: AgentName, conversation: ConversationId, text: String, importance: f32, at: Timestamp },
     /// The fact with this `seq` was forgotten.
     Forgotten { seq: u64 },
-    /// Something was remembered for one subject.
-    KeptFor {
-        owner: Subject,
-        id: MessageId,
-        agent: AgentName,
-        conversation: ConversationId,
-        text: String,
-        importance: f32,
-        at: Timestamp,
-    },
 }
 
 impl From<&Fact> for Entry {
     fn from(fact: &Fact) -> Self {
-        let Fact { id, owner, agent, conversation, text, importance, at } = fact.clone();
-        match owner {
-            None => Self::Kept { id, agent, conversation, text, importance, at },
-            Some(owner) => Self::KeptFor { owner, id, agent, conversation, text, importance, at },
-        }
+        let Fact { id, agent, conversation, text, importance, at } = fact.clone();
+        Self::Kept { id, agent, conversation, text, importance, at }
     }
 }
 
@@ -71,18 +58,6 @@ mod tests {
         assert_eq!(entry.encode().unwrap(), kept);
         assert_eq!(Entry::decode(&kept).unwrap(), entry);
         assert_eq!(Entry::decode(&[1, 1, 7]).unwrap(), Entry::Forgotten { seq: 7 });
-        let for_one = Entry::KeptFor {
-            owner: Subject::trusted("s"),
-            id: MessageId::trusted("m"),
-            agent: AgentName::trusted("sage"),
-            conversation: ConversationId::trusted("c"),
-            text: "tea".to_owned(),
-            importance: 0.5,
-            at: Timestamp(1000),
-        };
-        let kept_for = [&[1, 2, 1, b's'][..], &kept[2..]].concat();
-        assert_eq!(for_one.encode().unwrap(), kept_for);
-        assert_eq!(Entry::decode(&kept_for).unwrap(), for_one);
         for bad in [&[][..], &[2, 1, 7], &[1, 9]] {
             assert!(Entry::decode(bad).is_err());
         }

@@ -7,7 +7,7 @@ use super::index::{Index, coverage};
 use super::record::Entry;
 use super::{Change, Fact, Found, MAX_FACTS};
 use crate::journal::{self, Batch, Journal, Kind, Place, PlaceName, Position, Stream};
-use crate::protocol::{Error, MessageId, Subject, TenantId};
+use crate::protocol::{Error, MessageId, TenantId};
 
 /// Records read at a time while loading.
 const PAGE: usize = 512;
@@ -63,10 +63,7 @@ impl Shelf {
     fn replay(&mut self, seq: u64, bytes: &[u8]) -> Result<(), Error> {
         match Entry::decode(bytes)? {
             Entry::Kept { id, agent, conversation, text, importance, at } => {
-                self.insert(seq, Arc::new(Fact { id, owner: None, agent, conversation, text, importance, at }));
-            }
-            Entry::KeptFor { owner, id, agent, conversation, text, importance, at } => {
-                self.insert(seq, Arc::new(Fact { id, owner: Some(owner), agent, conversation, text, importance, at }));
+                self.insert(seq, Arc::new(Fact { id, agent, conversation, text, importance, at }));
             }
             Entry::Forgotten { seq } => {
                 self.remove(seq);
@@ -92,12 +89,9 @@ impl Shelf {
         Ok(Planned { batch, effects: Effects { place, head, drop, keep: Some((head, Arc::clone(fact))) } })
     }
 
-    /// The change that forgets a fact, if it is there for this viewer.
-    pub(super) fn drop_fact(&self, viewer: Option<&Subject>, id: &MessageId) -> Result<Option<Planned>, Error> {
+    /// The change that forgets a fact, if it is there.
+    pub(super) fn drop_fact(&self, id: &MessageId) -> Result<Option<Planned>, Error> {
         let (Some(place), Some(&seq)) = (self.place, self.seqs.get(id)) else { return Ok(None) };
-        if !self.facts.get(&seq).is_some_and(|fact| fact.is_for(viewer)) {
-            return Ok(None);
-        }
         let head = self.head + 1;
         let batch = vec![append(place, head, &Entry::Forgotten { seq })?];
         Ok(Some(Planned { batch, effects: Effects { place, head, drop: Some(seq), keep: None } }))
@@ -116,17 +110,14 @@ impl Shelf {
     }
 
     /// The facts that fit best: by their words, then by importance, then the newest.
-    pub(super) fn search(&self, viewer: Option<&Subject>, query: &str, limit: usize) -> Vec<Found> {
+    pub(super) fn search(&self, query: &str, limit: usize) -> Vec<Found> {
         // Ties in the score are settled below, so a few more than asked for are looked at.
-        let enough = limit.saturating_mul(4).saturating_add(16);
-        let candidates = self.index.search(query, MAX_FACTS);
+        let candidates = self.index.search(query, limit.saturating_mul(4).saturating_add(16));
         let mut found: Vec<(u64, Found)> = candidates
             .into_iter()
-            .filter_map(|(seq, score)| Some((seq, score, self.facts.get(&seq)?)))
-            .filter(|(_, _, fact)| fact.is_for(viewer))
-            .take(enough)
-            .map(|(seq, score, fact)| {
-                (seq, Found { coverage: coverage(query, &fact.text), fact: Arc::clone(fact), score })
+            .filter_map(|(seq, score)| {
+                let fact = self.facts.get(&seq)?;
+                Some((seq, Found { coverage: coverage(query, &fact.text), fact: Arc::clone(fact), score }))
             })
             .collect();
         found.sort_by(|(a_seq, a), (b_seq, b)| {
@@ -137,17 +128,16 @@ impl Shelf {
         found.into_iter().map(|(_, found)| found).collect()
     }
 
-    /// The fact with the same words for the same subject, if there is one.
-    pub(super) fn same(&self, new: &Fact) -> Option<Arc<Fact>> {
-        let found = self.search(new.owner.as_ref(), &new.text, 8).into_iter().map(|found| found.fact);
-        let text = new.text.trim().to_lowercase();
-        let same = |fact: &Arc<Fact>| fact.owner == new.owner && fact.text.trim().to_lowercase() == text;
+    /// The fact with the same words, if there is one.
+    pub(super) fn same(&self, text: &str) -> Option<Arc<Fact>> {
+        let found = self.search(text, 8).into_iter().map(|found| found.fact);
+        let same = |fact: &Arc<Fact>| fact.text.trim().to_lowercase() == text.trim().to_lowercase();
         found.into_iter().find(same)
     }
 
     /// The latest facts, newest first.
-    pub(super) fn latest(&self, viewer: Option<&Subject>, limit: usize) -> Vec<Arc<Fact>> {
-        self.facts.values().rev().filter(|fact| fact.is_for(viewer)).take(limit).map(Arc::clone).collect()
+    pub(super) fn latest(&self, limit: usize) -> Vec<Arc<Fact>> {
+        self.facts.values().rev().take(limit).map(Arc::clone).collect()
     }
 
     pub(super) fn len(&self) -> usize {

@@ -58,7 +58,6 @@ impl Tool for Remember {
         };
         // Single precision is what a step's importance has as well.
         let fact = Fact::now(scene.agent.clone(), scene.conversation.clone(), text, importance as f32);
-        let fact = Fact { owner: scene.owner.clone(), ..fact };
         let (kept, changes) = scene.memory.remember(&scene.tenant, fact)?;
         let said = if changes.is_empty() { "I remember that already" } else { "I will remember that" };
         let dropped = changes.iter().find(|change| !change.kept);

@@ -65,7 +65,6 @@ impl Agent {
         let brief = Brief {
             run: Arc::new(run),
             tenant,
-            owner: None,
             persona: Arc::clone(&persona),
             mood: Mood::default(),
             colleagues: Arc::new(colleagues),

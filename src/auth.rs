@@ -10,6 +10,7 @@ mod jwt;
 mod key;
 mod origin;
 mod secret;
+mod signer;
 mod vault;
 mod watched;
 
@@ -21,7 +22,7 @@ pub use credentials::{Presented, SUBPROTOCOL};
 pub use error::AuthError;
 pub use jwt::Grant;
 pub use key::{KeyFile, KeyRecord, expose};
-pub use secret::Signer;
+pub use signer::Signer;
 
 use crate::config::AuthConfig;
 use jwt::Verifier;

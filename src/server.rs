@@ -24,6 +24,7 @@ use crate::auth::Authenticator;
 use crate::config::{Config, ConfigError};
 use crate::greeting;
 use crate::http::app::{App, WorkerRelay};
+use crate::http::rate::Rate;
 use crate::http::{body, headers, rate, routes, shape, trace};
 use crate::metrics;
 use crate::ws::reaper::Rules;
@@ -135,10 +136,12 @@ fn listen(app: &web::Data<App>) -> anyhow::Result<(Server, Vec<std::net::SocketA
     let shared = app.clone();
     let settings = &app.config.server;
     let debug_echo = app.config.debug.echo;
+    let rate = web::Data::new(Rate::new(app.config.rate.requests_per_second, app.config.rate.requests_burst));
     let mut server = HttpServer::new(move || {
         let (reaper, most) = (shared.reaper.clone(), shared.config.server.max_body);
         ActixApp::new()
             .app_data(shared.clone())
+            .app_data(rate.clone())
             .app_data(WorkerRelay::default())
             .app_data(web::PayloadConfig::new(most))
             .app_data(shape::path())

@@ -96,7 +96,7 @@ impl Agent {
     }
 
     fn begin(&mut self, assignment: Assignment, ctx: &mut Context<Self>) {
-        let Assignment { run, content, parameters, history, stream, cancelled, place, reports, .. } = assignment;
+        let Assignment { run, content, parameters, owner, history, stream, cancelled, place, reports, .. } = assignment;
         drop(place);
         let card = &self.parts.card;
         self.running += 1;
@@ -110,6 +110,7 @@ impl Agent {
         let stream = stream || self.parts.subscriptions.wants_tokens();
         let brief = Brief {
             tenant: self.parts.tenant.clone(),
+            owner: owner.clone(),
             persona: card.persona.clone(),
             mood: card.feel(|mood| mood.current(Timestamp::now())),
             colleagues: self.colleagues.others(card.name()),
@@ -121,7 +122,7 @@ impl Agent {
             stream,
             cancelled,
         };
-        let sink = Arc::new(TurnSink::new(progress, self.parts.subscriptions.clone(), stream));
+        let sink = Arc::new(TurnSink::new(progress, self.parts.subscriptions.clone(), owner, stream));
         let work = turn::take(self.parts.brain.clone(), brief, sink, self.parts.interrupted.clone());
         ctx.spawn(work.into_actor(self).map(move |result, agent, ctx| {
             agent.end(run.kind, &run, reports, result);

@@ -1,20 +1,19 @@
 //! Reading what has been written, past the actors: listings, pages of history, runs that have ended. All of it blocks.
 
+mod run;
+
 use std::sync::Arc;
 
 use crate::channel;
 use crate::conversation::is_visible;
 use crate::conversation::loading;
-use crate::conversation::record::{
-    AskRecord, FAILURES, FailureRecord, MESSAGES, MessageRecord, StateRecord, parse_run_id, run_id,
-};
-use crate::journal::format::decode;
-use crate::journal::{Journal, Kind, Place, PlaceName, Position, Stream};
+use crate::conversation::record::StateRecord;
+use crate::journal::{Journal, Kind, Place, PlaceName, Stream};
 use crate::protocol::{
-    AgentId, ChannelId, Code, ConversationId, Error, MAX_PAGE, Message, Principal, Publication, Run, RunId, RunStatus,
-    TenantId, Timestamp, Turn,
+    ChannelId, Code, ConversationId, Error, MAX_PAGE, Message, Principal, Publication, TenantId, Timestamp,
 };
-use crate::runs::RunReport;
+
+pub(crate) use run::{ended, question};
 
 /// A conversation in a listing.
 #[derive(Clone, Debug)]
@@ -206,43 +205,6 @@ impl<'a> Archive<'a> {
         }
         Ok((page, Some(upto)))
     }
-
-    /// A run that has ended.
-    pub fn run(&self, id: &RunId) -> Result<RunReport, Error> {
-        let not_found = || Error::new(Code::RunNotFound, format!("There is no run {id}"));
-        let (position, turn) = parse_run_id(id).ok_or_else(not_found)?;
-        let name = self.journal.name(position.stream.place)?;
-        let name = name.filter(|name| name.tenant == *self.tenant() && name.kind == Kind::Conversation);
-        let name = name.ok_or_else(not_found)?;
-        let state = loading::state(self.journal, position.stream.place)?;
-        state.filter(|state| is_visible(state, self.principal)).ok_or_else(not_found)?;
-        let (question, ask) = question(self.journal, position)?.ok_or_else(not_found)?;
-        let run = self.rebuild(&name, &question, &ask, position, turn).ok_or_else(not_found)?;
-        ended(self.journal, position, Arc::new(run))
-    }
-
-    fn rebuild(
-        &self,
-        name: &PlaceName,
-        question: &MessageRecord,
-        ask: &AskRecord,
-        position: Position,
-        turn: u16,
-    ) -> Option<Run> {
-        let agent = ask.agents.get(usize::from(turn).checked_sub(1)?)?.clone();
-        Some(Run {
-            id: run_id(position.stream.place, position.seq, turn),
-            kind: ask.kind,
-            agent_id: AgentId::of(self.tenant(), &agent),
-            agent,
-            conversation: ConversationId::trusted(name.id.as_str()),
-            asked_by: question.id.clone(),
-            asked_at: position.seq,
-            request_id: ask.request_id.clone(),
-            turn: Turn { index: turn, of: u16::try_from(ask.agents.len()).unwrap_or(u16::MAX) },
-            created_at: question.created_at,
-        })
-    }
 }
 
 /// A cursor behind `last` and before `next`, the name that follows it, that says as little of either as possible.
@@ -251,79 +213,6 @@ fn between(last: &str, next: &str) -> String {
     match next.get(..=common) {
         Some(cut) if cut.len() < next.len() => cut.to_owned(),
         _ => last.to_owned(),
-    }
-}
-
-/// The message at a position that asked for runs, and for which.
-pub(crate) fn question(journal: &dyn Journal, position: Position) -> Result<Option<(MessageRecord, AskRecord)>, Error> {
-    let records = journal.read_after(position.stream, position.seq.saturating_sub(1), 1)?;
-    let Some(record) = records.first().filter(|record| record.seq == position.seq) else { return Ok(None) };
-    let message: MessageRecord = decode(record)?;
-    let ask = message.asks.clone();
-    Ok(ask.map(|ask| (message, ask)))
-}
-
-/// How a run ended: its answer stands somewhere behind its request, or its failure in the lane of failures.
-pub(crate) fn ended(journal: &dyn Journal, asked: Position, run: Arc<Run>) -> Result<RunReport, Error> {
-    if let Some(failure) = failure(journal, asked, &run.id)? {
-        return Ok(RunReport {
-            run,
-            status: failure.status,
-            started_at: failure.started_at,
-            ended_at: Some(failure.ended_at),
-            error: Some(failure.error),
-            steps: failure.steps,
-        });
-    }
-    let Some((answer, started_at)) = answer(journal, asked, &run.id)? else {
-        let report = RunReport {
-            run,
-            status: RunStatus::Pending,
-            started_at: None,
-            ended_at: None,
-            error: None,
-            steps: Vec::new(),
-        };
-        return Ok(report);
-    };
-    let ended_at = Some(answer.created_at);
-    let steps = answer.steps().cloned().collect();
-    Ok(RunReport { run, status: RunStatus::Completed, started_at: Some(started_at), ended_at, error: None, steps })
-}
-
-/// Records looked at in one read while searching for the end of a run.
-const SEARCH: usize = 64;
-
-fn answer(journal: &dyn Journal, asked: Position, run: &RunId) -> Result<Option<(Message, Timestamp)>, Error> {
-    let mut after = asked.seq;
-    loop {
-        let records = journal.read_after(Stream { lane: MESSAGES, ..asked.stream }, after, SEARCH)?;
-        let Some(last) = records.last() else { return Ok(None) };
-        after = last.seq;
-        for record in &records {
-            let message: MessageRecord = decode(record)?;
-            if let Some(answers) = message.answers.clone().filter(|answers| answers.run == *run) {
-                let conversation = ConversationId::trusted("");
-                return Ok(Some((message.into_message(&conversation, record.seq), answers.started_at)));
-            }
-        }
-    }
-}
-
-/// Failures are in the order they happened, each with the place of its request, so the search goes back from the last
-/// and ends where only older requests can be.
-fn failure(journal: &dyn Journal, asked: Position, run: &RunId) -> Result<Option<FailureRecord>, Error> {
-    let mut before = None;
-    loop {
-        let records = journal.read_before(Stream { lane: FAILURES, ..asked.stream }, before, SEARCH)?;
-        let Some(first) = records.first() else { return Ok(None) };
-        before = Some(first.seq);
-        for record in records.iter().rev() {
-            let failure: FailureRecord = decode(record)?;
-            if failure.run == *run {
-                return Ok(Some(failure));
-            }
-        }
     }
 }
 

@@ -18,7 +18,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::persona::Persona;
-use crate::protocol::{AgentName, Answer, Error, Event, Message, Mood, Run, Step, TenantId};
+use crate::protocol::{AgentName, Answer, Error, Event, Message, Mood, Run, Step, Subject, TenantId};
 
 /// What a brain is told about the work at hand.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Brief {
     pub run: Arc<Run>,
     /// Whose agents, memories and conversations these are.
     pub tenant: TenantId,
+    /// The owner of the conversation, if it is private.
+    pub owner: Option<Subject>,
     /// Who the agent is.
     pub persona: Arc<Persona>,
     /// Its mood as the work begins.

@@ -55,6 +55,7 @@ pub async fn run(
         run: run.clone(),
         priority: Priority::Normal,
         content: task,
+        owner: None,
         parameters: Value::Null,
         history: Vec::new(),
         stream: false,

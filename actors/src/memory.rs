@@ -1,7 +1,8 @@
 //! What the agents of a tenant remember: facts in a journal stream, found again by their words.
 //!
-//! A fact is kept once `remember` has returned: its record is on disk then. Each tenant has one stream, loaded when it
-//! is first needed, and one writer at a time. What a conversation holds is not here; the recall tool looks at both.
+//! A fact is kept once `remember` has returned: its record is on disk then. Each tenant has one stream, and each subject
+//! with private conversations one of its own besides; a stream is loaded when it is first needed, and has one writer at
+//! a time. What a conversation holds is not here; the recall tool looks at both.
 
 pub mod index;
 mod record;
@@ -12,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use crate::journal::{Batch, Journal};
-use crate::protocol::{AgentName, Code, ConversationId, Error, MessageId, TenantId, Timestamp};
+use crate::protocol::{AgentName, Code, ConversationId, Error, MessageId, Subject, TenantId, Timestamp};
 use crate::text::shortened;
 
 use shelf::Shelf;
@@ -29,6 +30,30 @@ const MAX_SHELVES: usize = 128;
 
 /// How long a write may take until it is given up: a disk that needs longer is as good as gone.
 const WRITE_TIME: Duration = Duration::from_secs(30);
+
+/// Whose memory is meant. What is told in a private conversation is remembered for its owner alone, and what is shared is
+/// known there as well.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Whose {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The owner of the private conversation in which it is used; `None`: what all of the tenant share.
+    pub owner: Option<Subject>,
+}
+
+impl From<&TenantId> for Whose {
+    fn from(tenant: &TenantId) -> Self {
+        Self { tenant: tenant.clone(), owner: None }
+    }
+}
+
+impl Whose {
+    /// The memories that are looked into, the innermost first.
+    fn reach(self) -> impl Iterator<Item = Self> {
+        let shared = self.owner.is_some().then(|| Self { tenant: self.tenant.clone(), owner: None });
+        std::iter::once(self).chain(shared)
+    }
+}
 
 /// Something remembered.
 #[derive(Clone, PartialEq, Debug)]
@@ -71,7 +96,7 @@ pub struct Change {
 #[derive(Debug)]
 pub struct Memory {
     journal: Arc<dyn Journal>,
-    shelves: Mutex<HashMap<TenantId, Arc<Mutex<Shelf>>>>,
+    shelves: Mutex<HashMap<Whose, Arc<Mutex<Shelf>>>>,
 }
 
 impl Memory {
@@ -84,69 +109,88 @@ impl Memory {
     ///
     /// Tells what changed: the fact kept, and the one that had to go for it where there was no room. A fact that is
     /// remembered already, word by word, is not written again; then nothing changed and the old one is returned.
-    pub fn remember(&self, tenant: &TenantId, fact: Fact) -> Result<(Arc<Fact>, Vec<Change>), Error> {
+    pub fn remember(&self, whose: impl Into<Whose>, fact: Fact) -> Result<(Arc<Fact>, Vec<Change>), Error> {
         if fact.text.trim().is_empty() {
             return Err(Error::missing("text", "what to remember"));
         }
         if fact.text.len() > MAX_FACT {
             return Err(Error::invalid("text", "at most 4096 bytes to remember at a time"));
         }
-        self.with(tenant, |shelf| {
+        let whose = whose.into();
+        self.with(&whose, |shelf| {
             if let Some(same) = shelf.same(&fact.text) {
                 return Ok((same, Vec::new()));
             }
             let fact = Arc::new(fact);
-            let change = shelf.keep(self.journal.as_ref(), tenant, &fact)?;
+            let change = shelf.keep(self.journal.as_ref(), &whose, &fact)?;
             self.write(change.batch)?;
             Ok((fact, shelf.apply(change.effects)))
         })
     }
 
     /// Forgets a fact; blocks until that is on disk. `None`: there is none of that id.
-    pub fn forget(&self, tenant: &TenantId, id: &MessageId) -> Result<Option<Change>, Error> {
-        self.with(tenant, |shelf| {
-            let Some(change) = shelf.drop_fact(id)? else { return Ok(None) };
-            self.write(change.batch)?;
-            Ok(shelf.apply(change.effects).pop())
-        })
+    pub fn forget(&self, whose: impl Into<Whose>, id: &MessageId) -> Result<Option<Change>, Error> {
+        for whose in whose.into().reach() {
+            let gone = self.with(&whose, |shelf| {
+                let Some(change) = shelf.drop_fact(id)? else { return Ok(None) };
+                self.write(change.batch)?;
+                Ok(shelf.apply(change.effects).pop())
+            })?;
+            if gone.is_some() {
+                return Ok(gone);
+            }
+        }
+        Ok(None)
     }
 
     /// The facts that fit a query best, best first.
-    pub fn search(&self, tenant: &TenantId, query: &str, limit: usize) -> Result<Vec<Found>, Error> {
-        self.with(tenant, |shelf| Ok(shelf.search(query, limit)))
+    pub fn search(&self, whose: impl Into<Whose>, query: &str, limit: usize) -> Result<Vec<Found>, Error> {
+        let mut found = Vec::new();
+        for whose in whose.into().reach() {
+            found.extend(self.with(&whose, |shelf| Ok(shelf.search(query, limit)))?);
+        }
+        found.sort_by(|a, b| b.coverage.total_cmp(&a.coverage).then(b.score.total_cmp(&a.score)));
+        found.truncate(limit);
+        Ok(found)
     }
 
     /// The latest facts, newest first.
-    pub fn list(&self, tenant: &TenantId, limit: usize) -> Result<Vec<Arc<Fact>>, Error> {
-        self.with(tenant, |shelf| Ok(shelf.latest(limit)))
+    pub fn list(&self, whose: impl Into<Whose>, limit: usize) -> Result<Vec<Arc<Fact>>, Error> {
+        let mut facts = Vec::new();
+        for whose in whose.into().reach() {
+            facts.extend(self.with(&whose, |shelf| Ok(shelf.latest(limit)))?);
+        }
+        facts.sort_by_key(|fact| std::cmp::Reverse(fact.at));
+        facts.truncate(limit);
+        Ok(facts)
     }
 
     /// How many facts there are.
-    pub fn len(&self, tenant: &TenantId) -> Result<usize, Error> {
-        self.with(tenant, |shelf| Ok(shelf.len()))
+    pub fn len(&self, whose: impl Into<Whose>) -> Result<usize, Error> {
+        whose.into().reach().map(|whose| self.with(&whose, |shelf| Ok(shelf.len()))).sum()
     }
 
-    /// Does something with a tenant's facts, loaded; after an error they are loaded afresh the next time, because only
+    /// Does something with somebody's facts, loaded; after an error they are loaded afresh the next time, because only
     /// the journal knows then what was written.
-    fn with<T>(&self, tenant: &TenantId, act: impl FnOnce(&mut Shelf) -> Result<T, Error>) -> Result<T, Error> {
-        let shelf = self.shelf(tenant);
+    fn with<T>(&self, whose: &Whose, act: impl FnOnce(&mut Shelf) -> Result<T, Error>) -> Result<T, Error> {
+        let shelf = self.shelf(whose);
         let mut shelf = lock(&shelf);
-        let done = shelf.load(self.journal.as_ref(), tenant).and_then(|()| act(&mut shelf));
+        let done = shelf.load(self.journal.as_ref(), whose).and_then(|()| act(&mut shelf));
         if done.is_err() {
             *shelf = Shelf::default();
         }
         done
     }
 
-    fn shelf(&self, tenant: &TenantId) -> Arc<Mutex<Shelf>> {
+    fn shelf(&self, whose: &Whose) -> Arc<Mutex<Shelf>> {
         let mut shelves = lock(&self.shelves);
-        if let Some(shelf) = shelves.get(tenant) {
+        if let Some(shelf) = shelves.get(whose) {
             return Arc::clone(shelf);
         }
         if shelves.len() >= MAX_SHELVES {
             shelves.retain(|_, shelf| Arc::strong_count(shelf) > 1);
         }
-        Arc::clone(shelves.entry(tenant.clone()).or_default())
+        Arc::clone(shelves.entry(whose.clone()).or_default())
     }
 
     fn write(&self, batch: Batch) -> Result<(), Error> {
@@ -226,6 +270,21 @@ pub(crate) mod tests {
         assert!(again.search(&tenant, "coffee", 5).unwrap().is_empty());
         again.remember(&tenant, fact("milk at six")).unwrap();
         assert_eq!(again.len(&tenant).unwrap(), 2);
+    }
+
+    #[test]
+    fn what_is_told_in_private_is_found_by_its_owner_alone() {
+        let memory = memory();
+        let tenant = TenantId::trusted("t");
+        let of = |name| Whose { tenant: tenant.clone(), owner: Some(Subject::trusted(name)) };
+        memory.remember(&tenant, fact("the wifi is called garden")).unwrap();
+        let (secret, _) = memory.remember(of("ada"), fact("the wifi password is swordfish")).unwrap();
+        let texts = |found: Vec<Found>| found.iter().map(|found| found.fact.text.clone()).collect::<Vec<_>>();
+        assert_eq!(texts(memory.search(of("ada"), "wifi password", 5).unwrap()).len(), 2);
+        assert_eq!(texts(memory.search(of("bob"), "wifi password", 5).unwrap()), ["the wifi is called garden"]);
+        assert_eq!(memory.list(&tenant, 9).unwrap().len(), 1);
+        assert_eq!(memory.forget(of("bob"), &secret.id).unwrap(), None);
+        assert!(memory.forget(of("ada"), &secret.id).unwrap().is_some());
     }
 
     #[test]

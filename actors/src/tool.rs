@@ -24,14 +24,16 @@ use std::time::Instant;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::memory::{Change, Memory};
-use crate::protocol::{AgentName, Code, ConversationId, Error, Message, TenantId};
+use crate::memory::{Change, Memory, Whose};
+use crate::protocol::{AgentName, Code, ConversationId, Error, Message, Subject, TenantId};
 
 /// The circumstances a tool is used in.
 #[derive(Clone, Debug)]
 pub struct Scene {
     /// Whose memory and conversations may be seen.
     pub tenant: TenantId,
+    /// The owner of the conversation, if it is private.
+    pub owner: Option<Subject>,
     /// The agent that uses the tool.
     pub agent: AgentName,
     /// The conversation it is used in.
@@ -72,6 +74,11 @@ pub struct Output {
 }
 
 impl Scene {
+    /// The memory that is used here.
+    pub fn whose(&self) -> Whose {
+        Whose { tenant: self.tenant.clone(), owner: self.owner.clone() }
+    }
+
     /// An error if it is time to give up: `CANCELLED` or `TIMEOUT`.
     pub fn check(&self) -> Result<(), Error> {
         if self.cancelled.is_cancelled() {
@@ -119,6 +126,7 @@ pub(crate) mod tests {
     pub(crate) fn scene() -> Scene {
         Scene {
             tenant: TenantId::trusted("t"),
+            owner: None,
             agent: AgentName::trusted("nyx"),
             conversation: ConversationId::trusted("c"),
             history: Vec::new(),

@@ -3,48 +3,21 @@
 //! It is the text of `<data_dir>/secret` without its newline, so that another program which may read the file can sign
 //! tokens with any JWT library. It is made on first use, by whoever comes first, the server or the command line.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use callboard_actors::protocol::Timestamp;
-use jsonwebtoken::{DecodingKey, EncodingKey, Header};
+use jsonwebtoken::{DecodingKey, EncodingKey};
 
-use super::jwt::{Claims, Grant};
 use super::watched::Watched;
 use super::{key, vault};
 
 /// The shortest secret that is taken, in bytes: HS256 is as strong as its key, up to 256 bits.
 const SHORTEST: usize = 32;
 
-/// Signs tokens with the server's secret.
-pub struct Signer(EncodingKey);
-
-impl Signer {
-    /// Opens the secret of `data_dir`, or makes it.
-    ///
-    /// # Errors
-    /// What kept it from being read or written.
-    pub fn open(data_dir: &Path) -> anyhow::Result<Self> {
-        let text = read(&make(data_dir)?)?;
-        Ok(Self(EncodingKey::from_secret(text.as_bytes())))
-    }
-
-    /// A token that holds `grant`, good from now on.
-    ///
-    /// # Errors
-    /// None that is known of: the claims are plain text and numbers.
-    pub fn sign(&self, grant: &Grant) -> anyhow::Result<String> {
-        let now = u64::try_from(Timestamp::now().0 / 1000).unwrap_or_default();
-        Ok(jsonwebtoken::encode(&Header::default(), &Claims::of(grant, now), &self.0)?)
-    }
-}
-
-impl fmt::Debug for Signer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Signer")
-    }
+/// The secret for signing.
+pub(super) fn signing_key(data_dir: &Path) -> anyhow::Result<EncodingKey> {
+    Ok(EncodingKey::from_secret(read(&make(data_dir)?)?.as_bytes()))
 }
 
 /// The secret for checking; followed when the file is replaced, which ends all tokens signed before.
@@ -104,7 +77,7 @@ mod tests {
     fn a_secret_that_could_be_guessed_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("secret"), "password\n").unwrap();
-        let error = Signer::open(folder.path()).unwrap_err().to_string();
+        let error = signing_key(folder.path()).unwrap_err().to_string();
         assert!(error.contains("too short") && !error.contains("password"), "{error}");
     }
 }

@@ -12,7 +12,6 @@ use callboard_actors::outbox::{Relay, Relayed};
 use callboard_actors::protocol::SessionId;
 use callboard_actors::runtime::Runtime;
 
-use super::rate::Rate;
 use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::dialect::Bounds;
@@ -32,8 +31,6 @@ pub struct App {
     pub reaper: Arc<Reaper>,
     /// Where metrics are read.
     pub metrics: PrometheusHandle,
-    /// How many requests each address may make.
-    pub rate: Rate,
     ready: AtomicBool,
     session_ids: AtomicU64,
 }
@@ -48,8 +45,7 @@ impl App {
         metrics: PrometheusHandle,
     ) -> Self {
         let (ready, session_ids) = (AtomicBool::new(false), AtomicU64::new(1));
-        let rate = Rate::new(config.rate.requests_per_second, config.rate.requests_burst);
-        Self { config, runtime, auth, reaper, metrics, rate, ready, session_ids }
+        Self { config, runtime, auth, reaper, metrics, ready, session_ids }
     }
 
     /// Whether requests are taken: not before everything stands, and not while draining.

@@ -7,7 +7,7 @@ use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, dev, web};
 
 use callboard_actors::archive::Archive;
-use callboard_actors::protocol::{Principal, Scope, Subject};
+use callboard_actors::protocol::{AgentName, Principal, Scope, Subject};
 use callboard_actors::tenant::Tenant;
 
 use super::app::App;
@@ -33,6 +33,12 @@ pub fn judge(req: &HttpRequest, app: &App, need: Need) -> Result<Arc<Principal>,
         Presented::read(req.query_string(), text(header::AUTHORIZATION), text(header::SEC_WEBSOCKET_PROTOCOL));
     let principal = app.auth.authenticate(&presented, need, &Subject::trusted(ANONYMOUS))?;
     Ok(Arc::new(principal))
+}
+
+/// The same principal as the agent it acts as: the one its credentials name, or its subject.
+pub fn acting(principal: &Principal) -> Arc<Principal> {
+    let agent = principal.agent.clone().unwrap_or_else(|| AgentName::trusted(principal.subject.as_str()));
+    Arc::new(Principal { agent: Some(agent), ..principal.clone() })
 }
 
 fn extract(req: &HttpRequest, need: Need) -> Result<Arc<Principal>, HttpError> {

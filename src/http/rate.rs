@@ -20,7 +20,6 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use callboard_actors::protocol::Code;
 
-use super::app::App;
 use super::error::HttpError;
 
 /// Addresses that are watched at a time. An address at rest is forgotten after a burst's time, so these are such as
@@ -33,6 +32,7 @@ const SWEEP: u64 = 5;
 /// How many requests each address may make.
 #[derive(Debug)]
 pub struct Rate {
+    per_second: usize,
     addresses: DefaultKeyedRateLimiter<Address>,
     clock: DefaultClock,
     since: Instant,
@@ -65,6 +65,7 @@ impl Rate {
             |number: usize| NonZeroU32::new(u32::try_from(number).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_second(at_least_one(per_second)).allow_burst(at_least_one(burst));
         Self {
+            per_second,
             addresses: RateLimiter::keyed(quota),
             clock: DefaultClock::default(),
             since: Instant::now(),
@@ -100,10 +101,10 @@ pub async fn limit<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     if !is_exempt(&req)
-        && let Some(app) = req.app_data::<web::Data<App>>()
-        && let Err(seconds) = app.rate.count(req.peer_addr().map(|peer| peer.ip()))
+        && let Some(rate) = req.app_data::<web::Data<Rate>>()
+        && let Err(seconds) = rate.count(req.peer_addr().map(|peer| peer.ip()))
     {
-        let per_second = app.config.rate.requests_per_second;
+        let per_second = rate.per_second;
         let error =
             HttpError::new(StatusCode::TOO_MANY_REQUESTS, Code::RateLimitExceeded.as_str(), "Too many requests");
         let error = error.details(format!("at most {per_second} a second; wait {seconds} s")).retry_after(seconds);

@@ -8,10 +8,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use callboard_actors::protocol::{ChannelId, Command, ConversationId, Principal, Scope};
 
 use super::app::{App, WorkerRelay};
-use super::caller::judge;
+use super::caller::{acting, judge};
 use super::error::HttpError;
 use super::query::Query;
-use super::v1;
 use crate::auth::Need;
 use crate::dialect::Dialect;
 use crate::dialect::agents::Agents;
@@ -65,7 +64,7 @@ pub async fn channels(
     app: web::Data<App>,
     query: Query,
 ) -> Result<HttpResponse, HttpError> {
-    let principal = v1::acting(&*judge(&req, &app, Need::Always)?);
+    let principal = acting(&*judge(&req, &app, Need::Always)?);
     let channel = query.id("channel_id")?.map(ChannelId::trusted);
     join(&req, payload, &app, principal, channel, &query)
 }
@@ -78,7 +77,7 @@ pub async fn one_channel(
     path: web::Path<(String, String, String)>,
     query: Query,
 ) -> Result<HttpResponse, HttpError> {
-    let principal = v1::acting(&*judge(&req, &app, Need::Always)?);
+    let principal = acting(&*judge(&req, &app, Need::Always)?);
     let (tenant, agent, channel) = path.into_inner();
     if principal.tenant.as_str() != tenant {
         return Err(forbidden("These credentials are for another tenant"));

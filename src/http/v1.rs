@@ -17,7 +17,7 @@ use callboard_actors::protocol::{
 
 use super::app::App;
 use super::ask::ask;
-use super::caller::{Caller, KnownCaller};
+use super::caller::{Caller, KnownCaller, acting};
 use super::error::HttpError;
 use super::query::Query;
 use super::resource::{read, socket};
@@ -44,12 +44,6 @@ pub fn mount(routes: &mut ServiceConfig) {
         .service(read("/channels/{id}/messages", messages).route(web::post().to(publish)))
         .service(read("/agents", agents))
         .service(read("/agents/{id}", agent));
-}
-
-/// The same principal as the agent it acts as: the one its credentials name, or its subject.
-pub fn acting(principal: &Principal) -> Arc<Principal> {
-    let agent = principal.agent.clone().unwrap_or_else(|| AgentName::trusted(principal.subject.as_str()));
-    Arc::new(Principal { agent: Some(agent), ..principal.clone() })
 }
 
 async fn list(caller: KnownCaller, app: web::Data<App>, query: Query) -> Answer {

@@ -8,8 +8,10 @@ use crate::harness::client::Client;
 use crate::harness::server::Server;
 
 /// Rates that no test runs into.
+/// Fast clients, and room for readers that a busy machine holds up: what is tested with this is the order and not the
+/// patience.
 const FAST: &str = "[rate]\nchannel_frames_per_second = 100000\nchannel_frames_burst = 100000\n\
-    frames_per_second = 100000\nframes_burst = 100000\n";
+    frames_per_second = 100000\nframes_burst = 100000\n[limits]\nqueue_frames = 100000\nqueue_bytes = \"64MiB\"\n";
 
 fn token(server: &Server, tenant: &str, agent: &str, more: &[&str]) -> String {
     let mut args = vec!["token", "--tenant", tenant, "--agent", agent];
@@ -155,8 +157,7 @@ async fn a_burst_is_taken_whole() {
 async fn a_replay_goes_live_without_hole_or_double_while_others_publish() {
     const STORED: usize = 5000;
     const MORE: usize = 1000;
-    // Room for a reader that a busy machine holds up: what is tested is the order, not the patience.
-    let server = Server::with(&format!("{FAST}[limits]\nqueue_frames = 100000\nqueue_bytes = \"64MiB\"\n"));
+    let server = Server::with(FAST);
     let mut writer = agent(&server, "writer", "&channel_id=log").await;
     for part in 0..5 {
         publish_all(&mut writer, &format!("old{part}"), STORED / 5).await;

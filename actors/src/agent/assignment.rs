@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::card::Place;
-use crate::protocol::{Answer, Code, Error, Message, Mood, Priority, Run, Step};
+use crate::protocol::{Answer, Code, Error, Message, Mood, Priority, Run, Step, Subject};
 
 /// A run for an agent to do.
 #[derive(Message, Debug)]
@@ -21,6 +21,8 @@ pub struct Assignment {
     pub content: String,
     /// Arguments that the client spelled out.
     pub parameters: Value,
+    /// The owner of the conversation, if it is private.
+    pub owner: Option<Subject>,
     /// The latest messages of the conversation before the one that asks, oldest first.
     pub history: Vec<Arc<Message>>,
     /// Whether somebody wants the answer piece by piece.

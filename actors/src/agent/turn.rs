@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::assignment::{Progress, ProgressReports};
 use crate::brain::{Brain, Brief, Placement, Sink};
-use crate::protocol::{Answer, Code, Envelope, Error, Event, Step};
+use crate::protocol::{Answer, Code, Envelope, Error, Event, Step, Subject};
 use crate::subscriptions::Subscriptions;
 
 /// Steps a run may report. A brain takes a handful; more is a brain in a loop.
@@ -23,6 +23,8 @@ pub(super) const MAX_DELTAS: u32 = 4096;
 pub(super) struct TurnSink {
     reports: ProgressReports,
     subscriptions: Arc<Subscriptions>,
+    /// The only subject that may hear of it; `None`: everybody of the tenant.
+    owner: Option<Subject>,
     stream: bool,
     steps: AtomicU32,
     deltas: AtomicU32,
@@ -31,9 +33,14 @@ pub(super) struct TurnSink {
 }
 
 impl TurnSink {
-    pub(super) fn new(reports: ProgressReports, subscriptions: Arc<Subscriptions>, stream: bool) -> Self {
+    pub(super) fn new(
+        reports: ProgressReports,
+        subscriptions: Arc<Subscriptions>,
+        owner: Option<Subject>,
+        stream: bool,
+    ) -> Self {
         let (steps, deltas) = (AtomicU32::new(0), AtomicU32::new(0));
-        Self { reports, subscriptions, stream, steps, deltas, rest: Mutex::default() }
+        Self { reports, subscriptions, owner, stream, steps, deltas, rest: Mutex::default() }
     }
 
     /// Reports what was held back, so that the pieces joined are the answer.
@@ -64,7 +71,7 @@ impl Sink for TurnSink {
     }
 
     fn notice(&self, event: Event) {
-        self.subscriptions.emit(&Envelope::new(event), None);
+        self.subscriptions.emit(&Envelope::new(event), self.owner.as_ref());
     }
 }
 

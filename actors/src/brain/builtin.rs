@@ -71,6 +71,7 @@ impl Builtin {
     fn scene(&self, brief: &Brief) -> Scene {
         Scene {
             tenant: brief.tenant.clone(),
+            owner: brief.owner.clone(),
             agent: brief.run.agent.clone(),
             conversation: brief.run.conversation.clone(),
             history: brief.history.clone(),

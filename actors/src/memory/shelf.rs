@@ -1,18 +1,18 @@
-//! One tenant's facts in memory: a projection of its stream, and the changes to that stream.
+//! The facts of one memory: a projection of its stream, and the changes to that stream.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::index::{Index, coverage};
 use super::record::Entry;
-use super::{Change, Fact, Found, MAX_FACTS};
+use super::{Change, Fact, Found, MAX_FACTS, Whose};
 use crate::journal::{self, Batch, Journal, Kind, Place, PlaceName, Position, Stream};
-use crate::protocol::{Error, MessageId, TenantId};
+use crate::protocol::{Error, MessageId};
 
 /// Records read at a time while loading.
 const PAGE: usize = 512;
 
-/// One tenant's facts.
+/// The facts of one memory.
 #[derive(Debug, Default)]
 pub(super) struct Shelf {
     loaded: bool,
@@ -39,11 +39,11 @@ pub(super) struct Effects {
 
 impl Shelf {
     /// Reads the stream, if that has not been done yet.
-    pub(super) fn load(&mut self, journal: &dyn Journal, tenant: &TenantId) -> Result<(), Error> {
+    pub(super) fn load(&mut self, journal: &dyn Journal, whose: &Whose) -> Result<(), Error> {
         if self.loaded {
             return Ok(());
         }
-        *self = Self { place: journal.find(&name(tenant))?, ..Self::default() };
+        *self = Self { place: journal.find(&name(whose))?, ..Self::default() };
         if let Some(place) = self.place {
             self.head = journal.head(stream(place))?;
             let mut after = 0;
@@ -73,11 +73,11 @@ impl Shelf {
     }
 
     /// The change that keeps a fact, and that drops another if there is no room.
-    pub(super) fn keep(&self, journal: &dyn Journal, tenant: &TenantId, fact: &Arc<Fact>) -> Result<Planned, Error> {
+    pub(super) fn keep(&self, journal: &dyn Journal, whose: &Whose, fact: &Arc<Fact>) -> Result<Planned, Error> {
         let mut batch = Batch::new();
         let place = self.place.unwrap_or_else(|| {
             let place = journal.reserve();
-            batch.push(journal::Entry::Create { place, name: name(tenant) });
+            batch.push(journal::Entry::Create { place, name: name(whose) });
             place
         });
         let drop = if self.facts.len() >= MAX_FACTS { self.least() } else { None };
@@ -164,8 +164,12 @@ impl Shelf {
     }
 }
 
-fn name(tenant: &TenantId) -> PlaceName {
-    PlaceName { tenant: tenant.clone(), kind: Kind::Memory, id: "memory".to_owned() }
+fn name(whose: &Whose) -> PlaceName {
+    let id = match &whose.owner {
+        None => "memory".to_owned(),
+        Some(owner) => format!("memory of {owner}"),
+    };
+    PlaceName { tenant: whose.tenant.clone(), kind: Kind::Memory, id }
 }
 
 fn stream(place: Place) -> Stream {

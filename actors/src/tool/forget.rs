@@ -65,12 +65,12 @@ impl Tool for Forget {
                 if terms(text).is_empty() || Words::of(text).any(&["everything", "all", "all of it"]) {
                     return Err(Error::invalid("text", "what one memory is about; I forget one at a time"));
                 }
-                let best = scene.memory.search(&scene.tenant, text, 1)?.into_iter().next();
+                let best = scene.memory.search(scene.whose(), text, 1)?.into_iter().next();
                 best.filter(|found| found.coverage >= LEAST_COVERAGE).map(|found| found.fact.id.clone())
             }
         };
         let change = match id {
-            Some(id) => scene.memory.forget(&scene.tenant, &id)?,
+            Some(id) => scene.memory.forget(scene.whose(), &id)?,
             None => None,
         };
         let (text, data) = match &change {

@@ -133,7 +133,7 @@ fn output(query: &str, found: Vec<Hit>) -> Output {
 
 /// Facts and sentences that fit the query, best first.
 fn matching(query: &str, limit: usize, scene: &Scene) -> Result<Vec<Hit>, Error> {
-    let facts = scene.memory.search(&scene.tenant, query, limit)?;
+    let facts = scene.memory.search(scene.whose(), query, limit)?;
     let mut hits: Vec<Hit> = facts
         .into_iter()
         .filter(|found| found.coverage >= LEAST_COVERAGE)
@@ -216,7 +216,7 @@ fn spoken(scene: &Scene, order: &str) -> Vec<Hit> {
 
 /// The latest facts, or what was said last where there are none.
 fn remembered(scene: &Scene) -> Result<Vec<Hit>, Error> {
-    let facts = scene.memory.list(&scene.tenant, MAX_TOLD)?;
+    let facts = scene.memory.list(scene.whose(), MAX_TOLD)?;
     let hits: Vec<Hit> =
         facts.iter().map(|fact| Hit { text: fact.text.clone(), at: fact.at, speaker: None, fit: 1.0 }).collect();
     Ok(if hits.is_empty() { spoken(scene, "last") } else { hits })

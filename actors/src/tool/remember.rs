@@ -58,7 +58,7 @@ impl Tool for Remember {
         };
         // Single precision is what a step's importance has as well.
         let fact = Fact::now(scene.agent.clone(), scene.conversation.clone(), text, importance as f32);
-        let (kept, changes) = scene.memory.remember(&scene.tenant, fact)?;
+        let (kept, changes) = scene.memory.remember(scene.whose(), fact)?;
         let said = if changes.is_empty() { "I remember that already" } else { "I will remember that" };
         let dropped = changes.iter().find(|change| !change.kept);
         let aside =

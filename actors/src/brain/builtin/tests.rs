@@ -65,6 +65,7 @@ impl Agent {
         let brief = Brief {
             run: Arc::new(run),
             tenant,
+            owner: None,
             persona: Arc::clone(&persona),
             mood: Mood::default(),
             colleagues: Arc::new(colleagues),

@@ -11,7 +11,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use harness::PATIENCE;
-use harness::server::Server;
+use harness::pattern::{Captures, matches};
+use harness::server::{Server, Setup};
+use serde_json::{Value, json};
 
 fn samples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples")
@@ -169,15 +171,14 @@ async fn serves(server: &Server, command: &mut Command) {
     let token = server.tool(&["token", "--tenant", "t", "--agent", "counter"]);
     command.env("CALLBOARD_URL", format!("ws://{}/v1/ws", server.address())).env("CALLBOARD_TOKEN", &token);
     let mut watcher = server.connect(&format!("/ws?token={token}")).await;
-    let data = serde_json::json!({ "events": ["presence"] });
-    watcher.ask(serde_json::json!({ "id": "s", "type": "subscribe", "data": data })).await;
+    let data = json!({ "events": ["presence"] });
+    watcher.ask(json!({ "id": "s", "type": "subscribe", "data": data })).await;
     let mut child = start(command);
-    watcher.until(serde_json::json!({ "data": { "eventType": "presence", "status": "online" } })).await;
-    let task =
-        serde_json::json!({ "id": "t", "type": "task", "agent": "counter", "content": "how many words are these" });
+    watcher.until(json!({ "data": { "eventType": "presence", "status": "online" } })).await;
+    let task = json!({ "id": "t", "type": "task", "agent": "counter", "content": "how many words are these" });
     watcher.send(task).await;
-    watcher.until(serde_json::json!({ "type": "log", "data": { "message": "Counting the words" } })).await;
-    watcher.until(serde_json::json!({ "type": "final_answer", "message": "5 words" })).await;
+    watcher.until(json!({ "type": "log", "data": { "message": "Counting the words" } })).await;
+    watcher.until(json!({ "type": "final_answer", "message": "5 words" })).await;
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().starts_with("answered: ")), "the answer was not acknowledged");
     let _ = child.kill();
@@ -193,4 +194,105 @@ async fn the_example_agents_serve() {
     let server = Server::start();
     serves(&server, Command::new("node").arg(clients.join("node/agent.js")).env("NODE_PATH", tools("node_modules")))
         .await;
+}
+
+/// What stands around the examples of document 002: `tests/samples/002_<name>.js` holds each as it is printed there.
+fn page_of_agents(server: &Server, name: &str) -> String {
+    let text = std::fs::read_to_string(samples().join(format!("002_{name}.js"))).unwrap();
+    text.replace("localhost:3001", server.address())
+}
+
+/// Runs a program of Node.js to its end and returns what it printed.
+fn node(program: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("page.js");
+    std::fs::write(&path, program).unwrap();
+    let mut child = start(Command::new("node").arg(&path).env("NODE_PATH", tools("node_modules")));
+    let status = ended(&mut child);
+    let (said, complained) = (rest(child.stdout.take()), rest(child.stderr.take()));
+    assert!(status.success() && complained.is_empty(), "{status}\n{said}\n{complained}");
+    said
+}
+
+#[test]
+fn the_javascript_examples_of_document_002_get_their_documented_answers() {
+    let server = Setup::with("[heartbeat]\nping = \"200ms\"\nidle_ping = \"500ms\"")
+        .file("src/main.rs", "fn main() {}\n")
+        .start();
+    let names = ["chat", "command", "subscribe", "join", "handoff", "typing", "status", "heartbeat", "stream", "batch"];
+    let connection = page_of_agents(&server, "connection");
+    assert!(connection.contains(server.address()), "it is not the document's");
+    let mut program = format!("const WebSocket = require('ws');\n{connection}\nconst examples = {{\n");
+    for name in names {
+        program.push_str(&format!("{name}: () => {{\n{}}},\n", page_of_agents(&server, name)));
+    }
+    program.push_str(&format!("}};\n{}", page_of_agents(&server, "postlude")));
+    let said = node(&program);
+
+    let answers: Vec<Value> = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("ANSWER "))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let subscribed = |pattern: &str| json!({ "type": "subscribed", "data": { "subscriptions": [{ "id": "<id>", "pattern": pattern, "active": true }, "..."] } });
+    let typing = |kind: &str| json!({ "type": kind, "conversationId": "conv_123", "userId": "user_456" });
+    let expected = [
+        ("subscribe", json!([subscribed("agent_status")])),
+        (
+            "chat",
+            json!([
+                { "type": "chat_response", "timestamp": "<time>", "data": { "response": "<text>", "agentId": "nyx", "conversationId": "conv_123", "processingTime": "<int>", "emotion": "<text>" } },
+                { "type": "event", "data": { "eventType": "agent_status", "agentId": "nyx" } },
+            ]),
+        ),
+        (
+            "command",
+            json!([{ "type": "command_result", "data": { "commandId": "<id>", "status": "completed", "executionTime": "<int>", "result": { "files": 1, "directories": "<int>", "totalSize": "<text>" } } }]),
+        ),
+        ("stream", json!([subscribed("thoughts:nyx")])),
+        (
+            "watched",
+            json!([
+                { "type": "event", "data": { "eventType": "emotion_change", "agentId": "nyx", "previousEmotion": "<text>", "currentEmotion": "<text>", "intensity": "<number>" } },
+                { "type": "stream_data", "data": { "stream": "thoughts", "agentId": "nyx", "importance": "<number>" } },
+            ]),
+        ),
+        (
+            "join",
+            json!([{ "type": "conversation_joined", "data": { "conversationId": "multi_conv_789", "agents": ["nyx", "aria", "sage"] } }]),
+        ),
+        (
+            "handoff",
+            json!([{ "type": "agent_handoff", "data": { "fromAgent": "nyx", "toAgent": "sage", "conversationId": "conv_123", "reason": "Specialized knowledge required" } }]),
+        ),
+        (
+            "status",
+            json!([{ "type": "status_update", "data": { "agentId": "nyx", "status": "<text>", "currentTask": "<any>", "queueLength": "<int>", "uptime": "<int>" } }]),
+        ),
+        (
+            "batch",
+            json!([{ "type": "batch_result", "data": { "results": [{ "index": 0, "success": true }, { "index": 1, "success": true }, { "index": 2 }] } }]),
+        ),
+        ("typing", json!([typing("typing_start"), typing("typing_stop")])),
+    ];
+    assert_eq!(answers.len(), expected.len(), "{said}");
+    for (answer, (name, pattern)) in answers.iter().zip(&expected) {
+        assert_eq!(answer["name"], *name);
+        let fits = matches(pattern, &answer["answers"], &mut Captures::default());
+        fits.unwrap_or_else(|why| panic!("{name}: {why} in {answer}"));
+    }
+    for line in ["Connected to SYMindX WebSocket", "Disconnected from SYMindX WebSocket", "ERRORS []"] {
+        assert!(said.contains(line), "{line} is missing:\n{said}");
+    }
+    // The handler answers every ping; the last one may still be on its way.
+    let pongs = said.lines().find_map(|line| line.strip_prefix("PONGS ")).unwrap();
+    assert!(pongs.parse::<u32>().unwrap() >= 1, "{said}");
+}
+
+#[test]
+fn the_reconnecting_example_of_document_002_connects_again() {
+    let server = Server::start();
+    let page = |name: &str| page_of_agents(&server, name);
+    let program = [page("reconnect_prelude"), page("reconnect"), page("reconnect_postlude")].join("\n");
+    assert_eq!(node(&program), "OPENED 1\nCLOSED 1009\nOPENED 2\n");
 }

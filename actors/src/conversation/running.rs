@@ -56,7 +56,6 @@ impl Conversation {
         let skip = self.recent.len().saturating_sub(HISTORY + 1);
         let assignment = Assignment {
             run: run.clone(),
-            owner: self.log.state.as_ref().and_then(|state| state.owner.clone()),
             priority: inquiry.priority,
             content: inquiry.content.clone(),
             parameters: inquiry.parameters.clone(),

@@ -1,0 +1,8 @@
+ws.send(JSON.stringify({
+  type: 'chat',
+  data: {
+    message: 'What can you help me with?',
+    conversationId: 'conv_123' // Optional
+  },
+  targetAgent: 'nyx'
+}));

@@ -1,0 +1,7 @@
+// Respond to ping with pong
+ws.on('message', (data) => {
+  const message = JSON.parse(data);
+  if (message.type === 'ping') {
+    ws.send(JSON.stringify({ type: 'pong' }));
+  }
+});

@@ -1,0 +1,5 @@
+// Request status update
+ws.send(JSON.stringify({
+  type: 'status',
+  targetAgent: 'nyx'
+}));

@@ -87,6 +87,7 @@ impl App {
             runs: limits.runs_in_flight,
             subscriptions: limits.subscriptions,
             idle_ping: self.config.heartbeat.idle_ping,
+            beat: self.config.heartbeat.ping,
         }
     }
 

@@ -69,6 +69,27 @@ impl Session {
         }
     }
 
+    /// Sends the dialect's own ping if nothing has come for long enough; if that will be before the next heartbeat, then.
+    fn watch_idleness(&mut self, ctx: &mut WebsocketContext<Self>) {
+        let Manners { idle_ping, beat, .. } = self.setup.manners;
+        let left = idle_ping.saturating_sub(self.heard.elapsed());
+        if left.is_zero() {
+            self.ask_for_life();
+        } else if left < beat {
+            ctx.run_later(left, move |session, _| {
+                if session.heard.elapsed() >= idle_ping {
+                    session.ask_for_life();
+                }
+            });
+        }
+    }
+
+    fn ask_for_life(&mut self) {
+        self.heard = Instant::now();
+        let ping = self.setup.dialect.idle_ping();
+        self.send(&ping);
+    }
+
     /// Credentials end while the session goes on: so does the session, then.
     fn watch_expiry(&self, ctx: &mut WebsocketContext<Self>) {
         if let Some(expires_at) = self.setup.principal.expires_at {
@@ -136,10 +157,8 @@ impl Handler<Nudge> for Session {
     fn handle(&mut self, nudge: Nudge, ctx: &mut Self::Context) {
         let beat = matches!(nudge, Nudge::Beat);
         self.wire.nudged(nudge, ctx);
-        if beat && self.heard.elapsed() >= self.setup.manners.idle_ping {
-            self.heard = Instant::now();
-            let ping = self.setup.dialect.idle_ping();
-            self.send(&ping);
+        if beat {
+            self.watch_idleness(ctx);
         }
     }
 }

@@ -59,6 +59,7 @@ impl Conversation {
             priority: inquiry.priority,
             content: inquiry.content.clone(),
             parameters: inquiry.parameters.clone(),
+            owner: self.log.state.as_ref().and_then(|state| state.owner.clone()),
             history: others.skip(skip).cloned().collect(),
             stream: inquiry.stream || self.members.want(Interest::DELTAS, None),
             cancelled,

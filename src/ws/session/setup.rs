@@ -28,6 +28,8 @@ pub struct Manners {
     pub subscriptions: usize,
     /// After how long without a frame the dialect's own ping is sent.
     pub idle_ping: Duration,
+    /// How often the session is looked after: the time between two heartbeats.
+    pub beat: Duration,
 }
 
 /// What a session is made with.

@@ -80,7 +80,7 @@ impl AgentCard {
             name: self.name().clone(),
             id: self.id,
             state: if current.is_some() { AgentState::Active } else { AgentState::Idle },
-            current_task: current.map(|kind| format!("processing_{}", kind.as_str())),
+            current_task: current.map(|kind| current_task(*kind).to_owned()),
             queue_length: self.waiting.load(Ordering::Acquire),
             uptime_ms: u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX),
             mood: work.mood.current(Timestamp::now()),
@@ -108,6 +108,15 @@ impl AgentCard {
 
     fn with<T>(&self, change: impl FnOnce(&mut Work) -> T) -> T {
         change(&mut self.work.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What an agent is said to be doing, with the word of document 002 for its chats.
+fn current_task(kind: RunKind) -> &'static str {
+    match kind {
+        RunKind::Chat => "processing_request",
+        RunKind::Command => "processing_command",
+        RunKind::Task => "processing_task",
     }
 }
 

@@ -34,7 +34,7 @@ pub struct AgentStatus {
     pub id: AgentId,
     /// What it is doing.
     pub state: AgentState,
-    /// The kind of run it is at, as `processing_chat`, if it is at one.
+    /// The kind of run it is at, as `processing_request`, if it is at one.
     pub current_task: Option<String>,
     /// Runs that wait for it.
     pub queue_length: usize,

@@ -125,8 +125,8 @@ def store_rows(told):
     page, ready, rows = told.once.get("page"), told.once.get("ready"), []
     for kind in ("last", "random") if page else ():
         cpu, p50 = ([median(one[kind][what] for one in page[size]) for size in ("large", "small")] for what in ("cpu_us", "p50_us"))
-        where = "the last page" if kind == "last" else "a page at a random place"
-        work = f"{where} of 50, over HTTP, in {page['large_records']:,} records against {page['small_records']:,}"
+        where = "the last page of 50" if kind == "last" else "a page of 50 at a random place"
+        work = f"{where}, over HTTP, in {page['large_records']:,} records against {page['small_records']:,}"
         figure = f"CPU {cpu[0]:.0f} against {cpu[1]:.0f} µs, p50 {p50[0]:.0f} against {p50[1]:.0f} µs"
         ratios = [cpu[0] / cpu[1], p50[0] / p50[1]]
         rows.append((work, "ratio ≤ 1.5", figure, f"{ratios[0]:.2f} × and {ratios[1]:.2f} ×", verdict(max(ratios) <= 1.5)))

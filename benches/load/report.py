@@ -158,7 +158,10 @@ def jam_rows(told):
     said = lambda table: ", ".join(f"{name} {number(value)}" for name, value in table.items() if name != "callboard")
     count = len(jam["subjects"]["callboard"]["jammed"]["slow"])
     work = f"{count} jammed readers (a peer has one) while {jam['mb']} MB are published"
-    reached = verdict(growth["callboard"] <= 1, speed["callboard"] and speed["callboard"] >= 0.9)
+    # Where the run without jammed readers grew more than the one with them, the difference is the journal's and says
+    # nothing of the readers.
+    told_apart = growth["callboard"] >= 0
+    reached = verdict(growth["callboard"] <= 1 if told_apart else None, speed["callboard"] and speed["callboard"] >= 0.9)
     figure = f"{growth['callboard']:.2f} MiB a jammed session; the others at {number(speed['callboard'])} of their speed"
     return [(work, "≤ 1 MiB a session, others ≥ 0.9 of their speed", figure, f"MiB: {said(growth)}; speed: {said(speed)}", reached)]
 

@@ -75,6 +75,14 @@ async fn until_present(server: &Server, name: &str, token: &str, sockets: u64) {
     }
 }
 
+/// Until so many requests wait in an agent's queue: they were taken, and no more of them are on their way.
+async fn until_waiting(asker: &mut Client, name: &str, requests: u64) {
+    let status = json!({ "id": "waiting", "type": "status", "targetAgent": name });
+    while asker.ask(status.clone()).await["data"]["queueLength"] != requests {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_is_acknowledged_before_its_own_copy_and_everybody_has_it_once() {
     let server = Server::start();
@@ -410,6 +418,7 @@ async fn an_agent_that_goes_fails_its_runs_and_only_those() {
         other.expect(json!({ "type": "message", "content": "x" })).await;
     }
     other.quiet().await;
+    until_waiting(&mut asker, "worker", 4).await;
     other.close().await;
     let mut failed = HashSet::new();
     for _ in 0..12 {

@@ -16,6 +16,7 @@ mod log;
 mod rate;
 mod runtime;
 mod server;
+mod shown;
 mod source;
 mod units;
 
@@ -69,6 +70,10 @@ pub struct Config {
     /// The agents, at least one, no two of one name; the first leads where `runtime.default_agent` names none.
     #[serde(skip)]
     pub agents: Vec<Persona>,
+    /// The settings as they stand in files, section by section, for people to read. No secret is among them: see
+    /// [`shown`].
+    #[serde(skip)]
+    pub shown: Table,
 }
 
 impl Config {
@@ -101,7 +106,7 @@ impl Config {
         }
         environment.settings.into_iter().try_for_each(|setting| layers.lay(setting))?;
         source::flags(flags)?.into_iter().try_for_each(|setting| layers.lay(setting))?;
-        Ok(layers.config)
+        Ok(Self { shown: shown::of(&layers.table), ..layers.config })
     }
 
     /// The agent that leads a new conversation.

@@ -478,28 +478,110 @@ async fn every_request_has_an_id_and_a_line_without_its_query() {
 }
 
 #[actix_web::test]
-async fn the_page_says_what_is_here_and_runs_no_script() {
-    let server = Setup::default().agent("eve", "title = \"<script>alert(1)</script>\"").start();
+async fn the_console_loads_its_own_files_and_nothing_else() {
+    let server = Server::start();
     let page = get(&server, "/").await;
     assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
-    assert!(page.text.contains("&lt;script&gt;") && !page.text.contains("<script"), "{}", page.text);
-    assert!(page.text.contains(&format!("ws://{}/ws", server.address())) && page.text.contains("eve"));
     let policy = page.header("content-security-policy");
-    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
-    for path in ["/", "/agents", "/nothing", "/assets/page.css"] {
+    assert!(policy.contains("default-src 'none'") && policy.contains("script-src 'self'"), "{policy}");
+    assert!(!policy.contains("unsafe") && !page.text.contains("style=") && !page.text.contains("onload"), "{policy}");
+    for path in ["/", "/agents", "/nothing", "/console/js/main.js", "/console/nothing.js"] {
         let answer = get(&server, path).await;
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
         assert_eq!(answer.header("x-frame-options"), "DENY", "{path}");
     }
-    let style = get(&server, "/assets/page.css").await;
-    assert_eq!((style.status, style.header("content-type")), (200, "text/css; charset=utf-8"));
-    // What the page links to is there.
-    for link in page.text.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
-        assert_eq!(get(&server, link).await.status, 200, "{link}");
+    // What the page is made of is there, of the type that a browser insists on, and none of it stands elsewhere.
+    let mut files: Vec<_> =
+        page.text.split("=\"/console/").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert!(files.contains(&"js/main.js") && !page.text.contains("://"), "{}", page.text);
+    files.push("vendor/preact.js");
+    for file in files {
+        let answer = get(&server, &format!("/console/{file}")).await;
+        let kind = match file.rsplit('.').next() {
+            Some("js") => "text/javascript; charset=utf-8",
+            Some("css") => "text/css; charset=utf-8",
+            _ => "image/svg+xml",
+        };
+        assert_eq!((answer.status, answer.header("content-type")), (200, kind), "{file}");
     }
+    get(&server, "/console/../Cargo.toml").await.refuse(404, "NOT_FOUND", "");
+    get(&server, "/console/").await.refuse(404, "NOT_FOUND", "");
     let head = call(&server, Method::HEAD, "/agents", None).await;
     assert!(head.status == 200 && head.text.is_empty());
+    // Loaded once, a file is loaded again only when it has changed.
+    let tag = page.header("etag");
+    let again = send(reqwest::Client::new().get(server.http("/")).header("if-none-match", tag)).await;
+    assert!(again.status == 304 && again.text.is_empty() && again.header("etag") == tag);
+    let other = send(reqwest::Client::new().get(server.http("/")).header("if-none-match", "\"other\"")).await;
+    assert_eq!(other.status, 200);
+}
+
+#[actix_web::test]
+async fn the_last_minutes_are_shown_to_each_tenant_its_own() {
+    let server = Setup::with("[auth]\nrequired = true").start();
+    let (ours, theirs) = (token(&server, "acme", "worker", &[]), token(&server, "other", "worker", &[]));
+    let mut client = server.connect(&format!("/ws?token={ours}")).await;
+    chat(&mut client, "a", "compute 6 * 7").await;
+    let pulse = get_as(&server, "/pulse", &ours).await.expect(
+        200,
+        json!({
+            "at": "<time>", "step": 5000, "agents": [{ "name": "nyx", "last_minute": 1, "answered": 1, "failed": 0 }],
+        }),
+    );
+    for list in ["answered", "failed", "median", "p95"] {
+        assert_eq!(pulse[list].as_array().unwrap().len(), 120, "{list}");
+    }
+    let sum = |value: &Value| value.as_array().unwrap().iter().filter_map(Value::as_u64).sum::<u64>();
+    assert_eq!((sum(&pulse["answered"]), sum(&pulse["failed"])), (1, 0));
+    assert_eq!(pulse["median"].as_array().unwrap().iter().filter(|median| median.is_u64()).count(), 1);
+    let other = get_as(&server, "/pulse", &theirs).await.expect(200, json!({ "agents": [] }));
+    assert_eq!(sum(&other["answered"]), 0);
+    get(&server, "/pulse").await.refuse(401, "UNAUTHORIZED", "");
+}
+
+#[actix_web::test]
+async fn the_configuration_is_shown_to_operators() {
+    let server = Setup::with("[auth]\nrequired = true\n[limits]\nbatch = 7").start();
+    let worker = token(&server, "acme", "worker", &[]);
+    let operator = token(&server, "acme", "operator", &["--scope", "admin"]);
+    get_as(&server, "/settings", &worker).await.refuse(403, "UNAUTHORIZED", "");
+    let settings = json!({
+        "auth": { "required": true }, "limits": { "batch": 7, "frame": "1MiB" }, "server": { "bind": ["<text>"] },
+    });
+    get_as(&server, "/settings", &operator).await.expect(200, settings);
+    // Open to whoever uses a server that asks nobody.
+    let open = Server::start();
+    get(&open, "/settings").await.expect(200, json!({ "limits": { "batch": 100 } }));
+}
+
+#[actix_web::test]
+async fn open_runs_are_listed_to_those_who_may_see_them() {
+    let server = Server::start();
+    let served = server.connect(&format!("/v1/ws?token={}", token(&server, "default", "slow", &[]))).await;
+    let mut client = server.client().await;
+    let mut watcher = server.client().await;
+    watcher.ask(json!({ "type": "subscribe", "id": "s", "data": { "events": ["run_status"] } })).await;
+    let data = json!({ "message": "hello", "conversationId": "a" });
+    client.send(json!({ "type": "chat", "id": "c1", "data": data, "targetAgent": "slow" })).await;
+    let id = loop {
+        let event = watcher.next().await;
+        if event["data"]["status"] == "processing" {
+            break event["data"]["runId"].clone();
+        }
+    };
+    let listed = get(&server, "/runs").await;
+    listed.expect(
+        200,
+        json!({ "runs": [{ "id": id, "agent": "slow", "conversation_id": "a", "status": "processing" }] }),
+    );
+    let read_only = token(&server, "default", "reader", &["--scope", "channel:subscribe"]);
+    get_as(&server, "/runs", &read_only).await.refuse(403, "UNAUTHORIZED", "");
+    get_as(&server, "/runs", &token(&server, "other", "worker", &[])).await.expect(200, json!({ "runs": [] }));
+    drop(served);
+    let failed = client.next().await;
+    assert_eq!(failed["data"]["code"], "AGENT_FAILED", "{failed}");
+    get(&server, "/runs").await.expect(200, json!({ "runs": [] }));
 }
 
 #[actix_web::test]

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | entrance | [`runtime`] builds and drains, [`visit`] is one session's stay, [`errand`] is work outside any conversation, [`archive`] reads the past, [`recovery`] ends what a crash left open |
 //! | actors | [`router`] brings into use, [`agent`], [`conversation`], [`channel`] do the work |
-//! | shared by them | [`tenant`], [`house`], [`directory`], [`subscriptions`], [`presence`], [`serving`], [`runs`], [`request`], [`outbox`], `place` |
+//! | shared by them | [`tenant`], [`house`], [`directory`], [`subscriptions`], [`presence`], [`serving`], [`runs`], [`pulse`], [`request`], [`outbox`], `place` |
 //! | what agents think with | [`brain`], [`tool`], [`memory`] |
 //! | below everything | [`journal`], [`metrics`], [`protocol`] |
 
@@ -25,6 +25,7 @@ pub mod outbox;
 mod place;
 pub mod presence;
 pub mod protocol;
+pub mod pulse;
 pub mod recovery;
 pub mod request;
 pub mod router;

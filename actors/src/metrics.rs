@@ -16,6 +16,7 @@ pub const REMOTE: &str = "remote";
 
 /// A run of one of the tenant's agents has ended.
 pub fn ended(tenant: &Tenant, run: &Run, status: RunStatus, duration_ms: u64) {
+    tenant.pulse.ended(&run.agent, status, duration_ms, Timestamp::now());
     let own = tenant.directory.find(run.agent.as_str()).is_some_and(|listing| !listing.card.remote);
     let labels = [
         ("agent", if own { run.agent.to_string() } else { REMOTE.to_owned() }),

@@ -12,6 +12,7 @@ use crate::presence::Presence;
 use crate::protocol::{
     AgentName, ChannelId, Code, ConversationId, Error, HouseStatus, SessionId, Subject, TenantId, Timestamp,
 };
+use crate::pulse::Pulse;
 use crate::request::Request;
 use crate::runs::LiveRuns;
 use crate::serving::Desks;
@@ -66,6 +67,8 @@ pub struct Tenant {
     pub desks: Desks,
     /// Runs that have not ended.
     pub runs: LiveRuns,
+    /// What its agents have done lately.
+    pub pulse: Pulse,
     /// Conversations in use.
     pub conversations: DashMap<ConversationId, Recipient<Request>>,
     /// Channels in use.
@@ -89,6 +92,7 @@ impl Tenant {
             presence: Presence::default(),
             desks: Desks::default(),
             runs: LiveRuns::default(),
+            pulse: Pulse::default(),
             conversations: DashMap::new(),
             channels: DashMap::new(),
             inboxes: DashMap::new(),

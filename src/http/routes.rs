@@ -4,19 +4,21 @@ use actix_web::web::{self, ServiceConfig};
 
 use super::resource::{read, socket};
 use super::{
-    agent_run, agents, channels, conversations, front, health, history, metrics, runs, sessions, shape, sockets,
-    status, v1,
+    agent_run, agents, channels, console, conversations, health, history, metrics, pulse, runs, sessions, settings,
+    shape, sockets, status, v1,
 };
 
 /// Mounts everything.
 pub fn mount(routes: &mut ServiceConfig) {
     routes
-        .service(read("/", front::page))
-        .service(read("/assets/page.css", front::style))
+        .service(read("/", console::page))
+        .service(read("/console/{path:.*}", console::file))
         .service(read("/health/live", health::live))
         .service(read("/health/ready", health::ready))
         .service(read("/metrics", metrics::get))
         .service(read("/status", status::get))
+        .service(read("/pulse", pulse::get))
+        .service(read("/settings", settings::get))
         .service(read("/sessions", sessions::list))
         .service(read("/agents", agents::list))
         .service(read("/agents/{id}", agents::get))
@@ -26,6 +28,7 @@ pub fn mount(routes: &mut ServiceConfig) {
         .service(read("/channels", channels::list))
         .service(read("/channels/{id}", channels::get))
         .service(read("/channels/{id}/messages", channels::messages))
+        .service(read("/runs", runs::list))
         .service(read("/runs/{id}", runs::get).route(web::delete().to(runs::cancel)))
         // Sockets: documents 000 and 002.
         .service(socket("/ws", sockets::agents))

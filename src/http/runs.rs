@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::{Serialize, Serializer};
+use serde_json::json;
 
 use callboard_actors::protocol::{CancelTarget, Code, Command, Error, RunId, RunStatus, Scope, Step};
 use callboard_actors::runs::{LiveRun, RunReport};
@@ -97,6 +98,23 @@ impl<'a> RunView<'a> {
             steps: report.steps.iter().map(StepView::of).collect(),
         }
     }
+}
+
+/// Open runs in one answer: what a page shows at a glance. There may be many more where agents are far behind.
+const MAX_LISTED: usize = 100;
+
+/// The newest runs that have not ended, of those that the caller may see. Their steps are told one by one.
+pub async fn list(caller: Caller, app: web::Data<App>) -> Result<HttpResponse, HttpError> {
+    caller.require(Scope::Chat)?;
+    let tenant = caller.tenant(&app);
+    let seen = tenant.runs.iter().filter(|live| live.is_visible_to(&caller.0.subject));
+    let mut open: Vec<Arc<LiveRun>> = seen.map(|live| live.clone()).collect();
+    open.sort_by(|one, other| (other.run.created_at, &other.run.id).cmp(&(one.run.created_at, &one.run.id)));
+    open.truncate(MAX_LISTED);
+    let reports: Vec<RunReport> =
+        open.iter().map(|live| RunReport { steps: Vec::new(), ..RunReport::live(live) }).collect();
+    let runs: Vec<RunView> = reports.iter().map(RunView::of).collect();
+    Ok(HttpResponse::Ok().json(json!({ "runs": runs })))
 }
 
 /// One run, whether it has ended or not.

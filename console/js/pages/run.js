@@ -1,0 +1,120 @@
+// One run: its timeline, what it used, what it waits for. Without one, those that are open or were heard of.
+import { api, part } from "../api.js";
+import { ago, clock, duration, number } from "../format.js";
+import { useObservable } from "../observable.js";
+import { Avatar, Empty, Pill, Problem, statusWord, TONES } from "../parts/pieces.js";
+import { Timeline } from "../parts/timeline.js";
+import { go, link } from "../router.js";
+import { heardRuns } from "../state/feed.js";
+import { listen, opened } from "../socket.js";
+import { html, useCallback, useEffect, useState } from "../ui.js";
+
+function useRun(id) {
+  const [state, setState] = useState({ run: null, error: "", now: Date.now() });
+  const read = useCallback(async () => {
+    try {
+      const run = await api(`/runs/${part(id)}`);
+      setState({ run, error: "", now: Date.now() });
+    } catch (error) {
+      setState((before) => ({ ...before, error: error.message }));
+    }
+  }, [id]);
+  useEffect(() => {
+    const ends = [opened(read), listen(({ type, data }) => type === "event" && data.runId === id && read())];
+    return () => ends.forEach((end) => end());
+  }, [read]);
+  const open = state.run && !state.run.ended_at;
+  useEffect(() => {
+    if (!open) return undefined;
+    const timer = setInterval(read, 1_000);
+    return () => clearInterval(timer);
+  }, [open, read]);
+  return { ...state, read };
+}
+
+const TOKENS = [["input_tokens", "Tokens read"], ["output_tokens", "Tokens written"], ["tokens", "Tokens"]];
+
+function Facts({ run, now }) {
+  const end = run.ended_at ? Date.parse(run.ended_at) : now;
+  const usage = run.usage ?? {};
+  const facts = [
+    ["Asked", clock(run.created_at)],
+    ["Waited", run.started_at ? duration(Date.parse(run.started_at) - Date.parse(run.created_at)) : "still waiting"],
+    ["Worked", run.started_at ? duration(end - Date.parse(run.started_at)) : "–"],
+    ["Steps", number(run.steps.length)],
+    ["Tools", [...new Set(run.steps.map((step) => step.tool).filter(Boolean))].join(", ") || "none"],
+    ...TOKENS.filter(([key]) => usage[key] !== undefined).map(([key, name]) => [name, number(usage[key])]),
+    ["Kind", run.kind],
+  ];
+  if (!Object.keys(usage).length) facts.push(["Tokens", "no model was asked"]);
+  return html`<dl class="card facts wide">${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+}
+
+function OneRun({ id }) {
+  const { run, error, now, read } = useRun(id);
+  const [problem, setProblem] = useState("");
+  const [reason, setReason] = useState("");
+  const attempt = (promise) => promise.then(read, (why) => setProblem(why.message));
+  const decide = (decision) => attempt(api(`/runs/${part(id)}/approval`, { method: "POST", body: { decision, reason } }));
+  if (!run) return html`<h1 class="title">Run</h1><${Problem} text=${error} />`;
+  return html`
+    <p class="crumbs"><a href=${link("run")}>Runs</a></p>
+    <header class="head run-head">
+      <h1 class="title"><${Avatar} name=${run.agent} /> ${run.agent} <small>${run.id}</small></h1>
+      <${Pill} tone=${TONES[run.status]}>${statusWord(run.status)}<//>
+      <a class="button small" href=${link("conversation", run.conversation_id)}>The conversation</a>
+      ${!run.ended_at && html`<button class="small" onClick=${() => attempt(api(`/runs/${part(id)}`, { method: "DELETE" }))}>Cancel</button>`}
+    </header>
+    <${Problem} text=${problem || error} />
+    ${run.status === "input_required" &&
+    html`<section class="card approval" aria-label="Approval">
+      <p>${run.agent} waits for somebody to decide${run.approval ? `, until ${clock(run.approval.expires_at)}` : ""}.</p>
+      <label for="why">Reason, if there is one to give</label>
+      <input id="why" value=${reason} maxlength="500" onInput=${(event) => setReason(event.target.value)} />
+      <p class="actions"><button class="primary" onClick=${() => decide("approve")}>Approve</button>
+        <button class="danger" onClick=${() => decide("reject")}>Reject</button></p>
+    </section>`}
+    ${run.error && html`<section class="card bad-card"><h2>Why there is no answer</h2><p>${run.error.message}${run.error.details ? `: ${run.error.details}` : ""}</p></section>`}
+    <${Facts} run=${run} now=${now} />
+    <${Timeline} run=${run} now=${now} />
+  `;
+}
+
+function Find() {
+  const [id, setId] = useState("");
+  const submit = (event) => {
+    event.preventDefault();
+    if (id.trim()) go("run", id.trim());
+  };
+  return html`<form class="card find" onSubmit=${submit}><label for="run-id">Show a run by its id</label>
+    <div class="row"><input id="run-id" placeholder="run-…" value=${id} onInput=${(event) => setId(event.target.value)} />
+    <button class="primary">Show</button></div></form>`;
+}
+
+function Runs() {
+  const heard = useObservable(heardRuns);
+  const [open, setOpen] = useState([]);
+  useEffect(() => {
+    const read = () => api("/runs").then((page) => setOpen(page.runs), () => {});
+    const end = opened(read);
+    const timer = setInterval(read, 3_000);
+    return () => {
+      end();
+      clearInterval(timer);
+    };
+  }, []);
+  const row = (run) => html`<li key=${run.id}><a href=${link("run", run.id)}><${Avatar} name=${run.agent} small />
+    <b>${run.agent}</b><span>${run.conversation}</span><span>${ago(run.at)}</span></a>
+    <${Pill} tone=${TONES[run.status]}>${statusWord(run.status)}<//></li>`;
+  const opens = open.map((run) => ({ ...run, conversation: run.conversation_id, at: run.created_at }));
+  const past = heard.filter((run) => !open.some((one) => one.id === run.id));
+  return html`<h1 class="title">Runs</h1><${Find} />
+    <section class="card" aria-labelledby="open-title"><h2 id="open-title">Under way</h2>
+      ${opens.length ? html`<ul class="rows runs">${opens.map(row)}</ul>` : html`<${Empty} title="Nothing is under way" />`}</section>
+    <section class="card" aria-labelledby="heard-title"><h2 id="heard-title">Since this page was opened</h2>
+      ${past.length ? html`<ul class="rows runs">${past.map(row)}</ul>` : html`<${Empty} title="No run has ended since" />`}</section>`;
+}
+
+export function RunPage({ id }) {
+  return id ? html`<${OneRun} key=${id} id=${id} />` : html`<${Runs} />`;
+}

@@ -1,0 +1,124 @@
+//! `GET /` and `GET /console/…`: the console, a page that uses the server's own API.
+//!
+//! Its sources stand in `console/` as browsers run them, and are built into the program. The page loads nothing from
+//! elsewhere and runs no script but these.
+
+use std::sync::LazyLock;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, EntityTag, IfNoneMatch};
+use actix_web::{HttpResponse, web};
+use sha2::{Digest, Sha256};
+
+use super::error::HttpError;
+
+/// What the page may load and speak to: this server.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// A file of the console.
+struct Asset {
+    path: &'static str,
+    body: &'static [u8],
+    /// Changes with the body, so that a browser asks again and seldom loads again.
+    tag: EntityTag,
+}
+
+macro_rules! assets {
+    ($($path:literal),* $(,)?) => {
+        vec![$(Asset::new($path, include_bytes!(concat!("../../console/", $path)))),*]
+    };
+}
+
+/// Every file of the console; the first is the page.
+static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
+    assets![
+        "index.html", "js/api.js", "js/app.js", "js/format.js", "js/main.js", "js/observable.js",
+        "js/pages/channels.js", "js/pages/conversation.js", "js/pages/overview.js", "js/pages/run.js",
+        "js/pages/system.js", "js/parts/agent-card.js", "js/parts/begin.js", "js/parts/cast.js",
+        "js/parts/composer.js", "js/parts/feed.js", "js/parts/lock.js", "js/parts/message.js", "js/parts/pieces.js",
+        "js/parts/plot.js", "js/parts/signal.js", "js/parts/theme-switch.js", "js/parts/thread.js",
+        "js/parts/timeline.js", "js/parts/working.js", "js/router.js", "js/socket.js", "js/state/agents.js",
+        "js/state/channel.js", "js/state/conversation.js", "js/state/feed.js", "js/state/house.js", "js/state/work.js",
+        "js/theme.js", "js/token.js", "js/ui.js", "mark.svg", "style/layout.css", "style/pages.css", "style/parts.css",
+        "style/run.css", "style/talk.css", "style/theme.css", "style/thread.css", "vendor/LICENSES.txt",
+        "vendor/hooks.js", "vendor/htm.js", "vendor/preact.js", "vendor/uplot.css", "vendor/uplot.js",
+    ]
+});
+
+impl Asset {
+    fn new(path: &'static str, body: &'static [u8]) -> Self {
+        let digest: String = Sha256::digest(body).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+        Self { path, body, tag: EntityTag::new_strong(digest) }
+    }
+
+    fn content_type(&self) -> &'static str {
+        match self.path.rsplit('.').next() {
+            Some("html") => "text/html; charset=utf-8",
+            Some("css") => "text/css; charset=utf-8",
+            Some("js") => "text/javascript; charset=utf-8",
+            Some("svg") => "image/svg+xml",
+            _ => "text/plain; charset=utf-8",
+        }
+    }
+
+    fn answer(&self, known: Option<web::Header<IfNoneMatch>>) -> HttpResponse {
+        let fresh = match known.map(web::Header::into_inner) {
+            Some(IfNoneMatch::Any) => true,
+            Some(IfNoneMatch::Items(tags)) => tags.iter().any(|tag| tag.weak_eq(&self.tag)),
+            None => false,
+        };
+        let mut response = if fresh { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+        response
+            .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
+            .insert_header((header::CACHE_CONTROL, "no-cache"))
+            .insert_header(header::ETag(self.tag.clone()));
+        if fresh { response.finish() } else { response.content_type(self.content_type()).body(self.body) }
+    }
+}
+
+/// The page.
+pub async fn page(known: Option<web::Header<IfNoneMatch>>) -> Result<HttpResponse, HttpError> {
+    serve("index.html", known)
+}
+
+/// A file that the page is made of.
+pub async fn file(path: web::Path<String>, known: Option<web::Header<IfNoneMatch>>) -> Result<HttpResponse, HttpError> {
+    serve(&path, known)
+}
+
+fn serve(path: &str, known: Option<web::Header<IfNoneMatch>>) -> Result<HttpResponse, HttpError> {
+    let missing = || HttpError::new(StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing here");
+    let asset = ASSETS.iter().find(|asset| asset.path == path).ok_or_else(missing)?;
+    Ok(asset.answer(known))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn walk(folder: &Path, found: &mut Vec<String>) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("console");
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => walk(&path, found),
+                false => found.push(path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned()),
+            }
+        }
+    }
+
+    #[test]
+    fn every_file_is_built_in() {
+        let mut found = Vec::new();
+        walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("console"), &mut found);
+        found.retain(|path| !path.ends_with(".sh") && !path.ends_with(".md"));
+        found.sort();
+        let mut listed: Vec<_> = ASSETS.iter().map(|asset| asset.path.to_owned()).collect();
+        listed.sort();
+        assert_eq!(listed, found);
+    }
+}

@@ -35,11 +35,7 @@ before(async () => {
   browser = await Browser.start();
   const page = await browser.page(house, "#/conversation/stage-plan");
   await live(page);
-  const say = async (text, count) => {
-    await page.getByLabel("Message", { exact: true }).fill(text);
-    await page.keyboard.press("Enter");
-    await page.locator(".messages .message.assistant:not(.working)").nth(count - 1).waitFor();
-  };
+  const say = (text, count) => ask(page, text, count);
   await page.getByLabel("Bring in").selectOption("nyx");
   await page.locator(".people .name", { hasText: "nyx" }).waitFor();
   await page.getByLabel("Who answers").selectOption("auto");
@@ -61,6 +57,12 @@ after(async () => {
   await house?.close();
 });
 
+async function ask(page, text, count) {
+  await page.getByLabel("Message", { exact: true }).fill(text);
+  await page.keyboard.press("Enter");
+  await page.locator(".messages .message.assistant:not(.working)").nth(count - 1).waitFor();
+}
+
 /** Every page with what must stand there before it is looked at. */
 const pages = () => [
   ["overview", "#/overview", ".uplot canvas"],
@@ -79,6 +81,13 @@ for (const [size, viewport] of Object.entries(SIZES)) {
       const page = await browser.page(house);
       await page.setViewportSize(viewport);
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      // Something happens while the page is open, so that there is something to be seen.
+      await page.goto(`${house.url}/#/conversation/stage-plan`);
+      await live(page);
+      const before = page.locator(".messages .message.assistant:not(.working)");
+      await before.nth(3).waitFor();
+      const count = await before.count();
+      await ask(page, "@nyx compute 6 * 7", count + 1);
       for (const [name, path, there] of pages()) {
         await page.goto(`${house.url}/${path}`);
         await live(page);

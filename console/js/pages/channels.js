@@ -104,7 +104,7 @@ function Open({ id }) {
       <${Replay} replay=${(seq) => setFrom({ seq, turn: from.turn + 1 })} /></header>
     ${view.description?.description && html`<p class="note">${view.description.description}</p>`}
     <div class="scroll" ref=${end} tabindex="0" role="region" aria-label="Publications">
-      <ol class="publications" role="log" aria-label="Publications">${view.messages.map((message) => html`<${Publication} key=${message.seq} message=${message} />`)}</ol>
+      <div role="log" aria-label="Messages"><ol class="publications">${view.messages.map((message) => html`<${Publication} key=${message.seq} message=${message} />`)}</ol></div>
       ${view.ready && !view.messages.length && html`<${Empty} title="Nothing was published here yet" />`}
     </div>
     <p class="note" role="status">${note.said}</p>

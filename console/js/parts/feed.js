@@ -17,13 +17,13 @@ export function Feed() {
       </button>
     </header>
     ${lines.length === 0 && html`<${Empty} title="Nothing has happened yet">Talk to an agent, and what it does appears here.<//>`}
-    <ol role="log" aria-live="off" aria-label="Live events" tabindex="0" hidden=${lines.length === 0}>
+    <div class="lines" role="log" aria-live="off" aria-label="Live events" tabindex="0" hidden=${lines.length === 0}><ol>
       ${lines.map(
         (line) => html`<li key=${line.id} class=${line.tone}>
           <time datetime=${line.at}>${clock(line.at)}</time>
           <span class="text"><b>${line.who}</b> ${line.href ? html`<a href=${line.href}>${line.what}</a>` : line.what}</span>
         </li>`,
       )}
-    </ol>
+    </ol></div>
   </section>`;
 }

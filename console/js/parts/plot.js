@@ -39,7 +39,7 @@ function options(series, unit, element) {
         fill: bars ? colour(`${tone}-soft`) : undefined,
         width: 2,
         spanGaps: true,
-        points: { show: false },
+        points: bars || dash ? { show: false } : { show: true, size: 5, fill: colour(tone) },
         value: (_, value) => (value === null || value === undefined ? "–" : unit(value)),
         paths: bars ? uPlot.paths.stepped({ align: -1 }) : uPlot.paths.spline(),
       })),

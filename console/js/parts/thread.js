@@ -40,12 +40,12 @@ export function Thread({ conversation, view }) {
     <div class="scroll" ref=${list} onScroll=${scrolled} tabindex="0" role="region" aria-label="What was said">
       ${view.before && html`<button class="small earlier" onClick=${earlier}>Earlier messages</button>`}
       ${empty && html`<${Empty} title="Nothing was said here yet">Ask for a calculation, a search in the code, or the mood of a text.<//>`}
-      <ol class="messages" role="log" aria-label="Messages" aria-relevant="additions">
+      <div role="log" aria-label="Messages" aria-relevant="additions"><ol class="messages">
         ${view.messages.map(
           (message) => html`<${Message} key=${`m${message.seq}`} message=${message}
             trace=${conversation.work.traces.get(`run-${message.id.slice(4)}`)} />`,
         )}
-      </ol>
+      </ol></div>
       <ol class="messages under-way" aria-label="Under way">
         ${runs.map((run) => html`<${Working} key=${run.id} run=${run} work=${conversation.work} />`)}
         ${view.pending.map((question) => html`<${Pending} key=${question.id} question=${question} conversation=${conversation} />`)}

@@ -27,6 +27,7 @@ pub fn mount(routes: &mut ServiceConfig) {
         .service(read("/channels/{id}", channels::get))
         .service(read("/channels/{id}/messages", channels::messages))
         .service(read("/runs/{id}", runs::get).route(web::delete().to(runs::cancel)))
+        .service(web::resource("/runs/{id}/approval").route(web::post().to(runs::decide)))
         // Sockets: documents 000 and 002.
         .service(socket("/ws", sockets::agents))
         // Document 004, then 001: `ws` is no chat's name.

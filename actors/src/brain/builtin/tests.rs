@@ -75,6 +75,7 @@ impl Agent {
             stream: false,
             deadline: Instant::now() + Duration::from_secs(60),
             cancelled: CancellationToken::new(),
+            tape: Arc::default(),
         };
         Self { brain: Builtin::new(&persona.tools, materials).unwrap(), brief }
     }

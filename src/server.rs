@@ -55,10 +55,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     // First, because it makes the data folder, for its owner alone.
     let auth = Authenticator::new(&config.auth, &config.server.data_dir)?;
     let (journal, recovered) = open_journal(&config)?;
-    let runtime = Arc::new(build_runtime(&config, journal.clone())?);
+    let memory = Arc::new(Memory::new(journal.clone()));
+    let runtime = Arc::new(build_runtime(&config, journal.clone(), memory.clone())?);
     let reaper = Reaper::new(rules(&config));
     let drain = config.server.drain;
-    let app = web::Data::new(App::new(config, runtime, auth, reaper, handle));
+    let app = web::Data::new(App::new(config, runtime, memory, auth, reaper, handle));
     let (server, addresses) = listen(&app)?;
     actix_web::rt::spawn(app.reaper.clone().run());
     actix_web::rt::spawn(keep_up(app.metrics.clone()));
@@ -97,9 +98,9 @@ fn open_journal(config: &Config) -> anyhow::Result<(Arc<dyn Journal>, Recovered)
     Ok((journal, recovered))
 }
 
-fn build_runtime(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<Runtime> {
+fn build_runtime(config: &Config, journal: Arc<dyn Journal>, memory: Arc<Memory>) -> anyhow::Result<Runtime> {
     let workspace = config.server.workspace.canonicalize().context("server.workspace cannot be resolved")?;
-    let materials = Materials { workspace, memory: Arc::new(Memory::new(journal.clone())) };
+    let materials = Materials { workspace, memory };
     let mut cast = Vec::new();
     for persona in &config.agents {
         let brain = maker::make(persona, &materials)

@@ -18,8 +18,19 @@ use crate::protocol::{AgentId, ConversationId, Error, Run, RunId, RunStatus, Ten
 pub struct Recovered {
     /// How many runs were ended.
     pub interrupted: usize,
-    /// The runs that wait for approval, and where.
-    pub waiting: Vec<(TenantId, ConversationId, RunId)>,
+    /// The runs that wait for approval.
+    pub waiting: Vec<WaitingRun>,
+}
+
+/// A run that waits for approval.
+#[derive(Clone, PartialEq, Debug)]
+pub struct WaitingRun {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Where it was asked for.
+    pub conversation: ConversationId,
+    /// The run.
+    pub run: RunId,
 }
 
 /// Ends what a crash left open, but for what waits for somebody.
@@ -45,10 +56,7 @@ pub fn recover(journal: &dyn Journal) -> Result<Recovered, Error> {
 }
 
 /// The question of a run that waits, and the run; `None` if what is needed to go on cannot be read.
-fn waiting(
-    journal: &dyn Journal,
-    position: Position,
-) -> Result<Option<(Position, (TenantId, ConversationId, RunId))>, Error> {
+fn waiting(journal: &dyn Journal, position: Position) -> Result<Option<(Position, WaitingRun)>, Error> {
     let place = position.stream.place;
     let (Ok(Some((record, wait, _))), Some(name)) = (taped::wait(journal, place, position.seq), journal.name(place)?)
     else {
@@ -56,7 +64,8 @@ fn waiting(
     };
     let question = Position { stream: Stream { place, lane: MESSAGES }, seq: wait.asked_at };
     let asked = archive::question(journal, question)?.is_some();
-    let run = (name.tenant, ConversationId::trusted(name.id.as_str()), record.run);
+    let conversation = ConversationId::trusted(name.id.as_str());
+    let run = WaitingRun { tenant: name.tenant, conversation, run: record.run };
     Ok(asked.then_some((question, run)))
 }
 

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use crate::house::{House, Settings};
 use crate::journal::Journal;
 use crate::outbox::Outbox;
-use crate::protocol::{ConversationId, Principal, RunId, TenantId};
+use crate::protocol::{Principal, TenantId};
+use crate::recovery::WaitingRun;
 use crate::router::{self, Cast};
 use crate::tenant::{SessionCard, Tenant};
 use crate::visit::Visit;
@@ -78,12 +79,12 @@ impl Runtime {
 
     /// Brings the conversations into use in which runs wait for approval, and waits until all of these runs are known,
     /// for a while at most: a conversation that cannot be read is told to whoever asks for it.
-    pub async fn restore(&self, waiting: &[(TenantId, ConversationId, RunId)]) {
-        for (tenant, conversation, _) in waiting {
-            self.tenant(tenant).awaken(conversation);
+    pub async fn restore(&self, waiting: &[WaitingRun]) {
+        for waiting in waiting {
+            self.tenant(&waiting.tenant).awaken(&waiting.conversation);
         }
         let deadline = Instant::now() + RESTORING;
-        let known = |(tenant, _, run): &(TenantId, ConversationId, RunId)| self.tenant(tenant).runs.contains_key(run);
+        let known = |waiting: &WaitingRun| self.tenant(&waiting.tenant).runs.contains_key(&waiting.run);
         while !waiting.iter().all(known) && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

@@ -114,6 +114,11 @@ fn raw(text: &str) -> &RawValue {
     serde_json::from_str(text).unwrap_or(RawValue::NULL)
 }
 
+/// Two decimals are all that an importance or intensity means.
+pub fn rounded(number: f32) -> f64 {
+    (f64::from(number) * 100.0).round() / 100.0
+}
+
 /// The uses of tools that a run waits to be allowed.
 pub fn calls(approval: &Approval) -> Value {
     let call = |call: &AskedCall| {

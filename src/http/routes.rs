@@ -4,8 +4,8 @@ use actix_web::web::{self, ServiceConfig};
 
 use super::resource::{read, socket};
 use super::{
-    agent_run, agents, channels, conversations, front, health, history, metrics, runs, sessions, shape, sockets,
-    status, v1,
+    agent_run, agents, channels, conversations, front, health, history, memory, metrics, runs, sessions, shape,
+    sockets, status, v1,
 };
 
 /// Mounts everything.
@@ -20,6 +20,8 @@ pub fn mount(routes: &mut ServiceConfig) {
         .service(read("/sessions", sessions::list))
         .service(read("/agents", agents::list))
         .service(read("/agents/{id}", agents::get))
+        .service(read("/agents/{id}/memory", memory::list))
+        .service(web::resource("/agents/{id}/memory/{memory}").route(web::delete().to(memory::forget)))
         .service(read("/conversations", conversations::list))
         .service(read("/conversations/{id}", conversations::get))
         .service(read("/conversations/{id}/messages", conversations::messages))

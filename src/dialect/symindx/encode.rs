@@ -6,10 +6,10 @@ use callboard_actors::protocol::{Event, Flow, RunKind, RunStatus, Timestamp};
 
 use super::shapes::{
     ChatResponse, CommandResult, approval_data, channel_message, decided, decision_data, error, failed, handoff_data,
-    house, listed, rounded, run_data, send, step_data, typing_frame, typist, with_type,
+    house, listed, run_data, send, step_data, typing_frame, typist, with_type,
 };
 use crate::dialect::frames::Frames;
-use crate::dialect::view::{AgentStatusView, MessageView};
+use crate::dialect::view::{AgentStatusView, MessageView, rounded};
 use crate::dialect::{Asked, Audience};
 
 /// How an event is put on the wire.

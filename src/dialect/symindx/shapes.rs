@@ -9,7 +9,7 @@ use callboard_actors::protocol::{
 };
 
 use crate::dialect::frames::Frames;
-use crate::dialect::view::{AgentStatusView, ErrorView, PublicationView, Rfc3339, calls, frame};
+use crate::dialect::view::{AgentStatusView, ErrorView, PublicationView, Rfc3339, calls, frame, rounded};
 
 /// Every frame of the document but errors and typing.
 #[derive(Serialize)]
@@ -241,9 +241,4 @@ pub(super) fn house(status: &HouseStatus) -> Value {
         "agents": agents, "sessions": status.sessions, "conversations": status.conversations,
         "channels": status.channels, "uptime": status.uptime_ms,
     })
-}
-
-/// Two decimals are all that an importance or intensity means.
-pub(super) fn rounded(number: f32) -> f64 {
-    (f64::from(number) * 100.0).round() / 100.0
 }

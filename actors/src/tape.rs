@@ -21,7 +21,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 pub use opening::{Known, Opening};
-pub use take::{Brought, Call, Decision, Exchange, LeftOut, Outcome, Plan, Reply, Take, Tokens, Use, Waited, moment};
+pub use take::{Brought, Call, Decision, Exchange, LeftOut, Outcome, Plan, Reply, Take, Use, Waited, moment};
 
 use crate::protocol::{AskedCall, Code, Error, Timestamp};
 use crate::tool::Output;
@@ -50,24 +50,25 @@ impl From<Halted> for Error {
     }
 }
 
-/// Which uses of tools have to be approved.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+/// Which uses of tools have to be approved, besides those of tools that want it themselves: `*` means every tool.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Gate {
-    /// None.
-    #[default]
-    Open,
-    /// Those of tools with these names; `*` means every tool.
+    /// Those of tools with these names.
     Ask(Vec<String>),
     /// The same, where nobody can be asked: they are refused.
     Refuse(Vec<String>),
 }
 
+impl Default for Gate {
+    fn default() -> Self {
+        Self::Ask(Vec::new())
+    }
+}
+
 impl Gate {
-    fn stops(&self, tool: &str) -> bool {
-        match self {
-            Self::Open => false,
-            Self::Ask(names) | Self::Refuse(names) => names.iter().any(|name| name == tool || name == "*"),
-        }
+    fn stops(&self, call: &Call) -> bool {
+        let (Self::Ask(names) | Self::Refuse(names)) = self;
+        call.guarded || names.iter().any(|name| *name == call.tool || name == "*")
     }
 }
 
@@ -325,7 +326,7 @@ impl Reel {
                 return Met::Known(Result::from(used.outcome).map(output));
             }
         }
-        if gate.stops(&call.tool) {
+        if gate.stops(call) {
             if let Some(at) = self.approved.iter().position(|approved| approved.is_like(&call.tool, &call.arguments)) {
                 self.approved.remove(at);
             } else {

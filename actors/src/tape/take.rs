@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::protocol::{AskedCall, Error, Subject, Timestamp};
+use crate::protocol::{AskedCall, Error, Subject, Timestamp, Tokens};
 
 /// One thing that came to a run from outside its brain, or went out of it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -34,6 +34,9 @@ pub struct Call {
     /// What it is to be used for, in the agent's words; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub intent: String,
+    /// Whether the tool itself wants each use approved, whatever the agent's file says.
+    #[serde(skip)]
+    pub guarded: bool,
 }
 
 impl Call {
@@ -80,15 +83,6 @@ pub struct LeftOut {
     pub tokens: usize,
     /// The bound it was made for.
     pub most_tokens: usize,
-}
-
-/// Tokens of an exchange, as the provider counts them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Tokens {
-    /// Of the prompt.
-    pub input: u64,
-    /// Of what the model made of it.
-    pub output: u64,
 }
 
 /// What a model made of a request.

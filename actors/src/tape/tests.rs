@@ -7,7 +7,7 @@ use super::*;
 use crate::protocol::Subject;
 
 fn call(tool: &str, n: u32) -> Call {
-    Call { tool: tool.to_owned(), arguments: json!({ "n": n }), intent: String::new() }
+    Call { tool: tool.to_owned(), arguments: json!({ "n": n }), intent: String::new(), guarded: false }
 }
 
 /// Uses a tool that counts how often it was used.
@@ -67,15 +67,24 @@ fn where_nobody_can_be_asked_a_tool_that_needs_approval_is_refused() {
 }
 
 #[test]
+fn a_tool_may_want_approval_itself() {
+    let (tape, count) = (Tape::default(), Cell::new(0));
+    let guarded = Call { guarded: true, ..call("deploy", 1) };
+    assert_eq!(used(&tape, &guarded, &count), Err(Halted));
+    tape.decide(decision(true));
+    assert!(used(&tape, &guarded, &count).unwrap().is_ok());
+}
+
+#[test]
 fn a_sealed_tape_gives_back_what_it_holds_and_does_nothing() {
-    let (live, count) = (Tape::new(Gate::Open), Cell::new(0));
+    let (live, count) = (Tape::new(Gate::default()), Cell::new(0));
     used(&live, &call("search", 1), &count).unwrap().unwrap();
     let reply = Reply { response: json!("hello"), ..Reply::default() };
     live.model(json!({ "prompt": "a" }), async { Ok(reply.clone()) }).now_or_never().unwrap().unwrap();
     let takes = live.read().takes.iter().map(|json| serde_json::from_str(json).unwrap()).collect::<Vec<Take>>();
     assert_eq!(takes, live.takes(), "a take survives being written down");
 
-    let sealed = Tape::sealed(Gate::Open, takes.clone());
+    let sealed = Tape::sealed(Gate::default(), takes.clone());
     assert_eq!(used(&sealed, &call("search", 1), &count).unwrap().unwrap().text, "search 1");
     let asked = sealed.model(json!({ "prompt": "b" }), async { unreachable!() }).now_or_never().unwrap();
     assert_eq!(asked.unwrap(), reply);

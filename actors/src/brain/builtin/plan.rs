@@ -41,8 +41,8 @@ pub(super) enum Plan {
 impl Planned {
     /// The same as a tape has it.
     pub(super) fn call(&self) -> Call {
-        let Bid { arguments, intent, .. } = &self.bid;
-        Call { tool: self.tool.name().to_owned(), arguments: arguments.clone(), intent: intent.clone() }
+        let Bid { arguments, intent, .. } = self.bid.clone();
+        Call { tool: self.tool.name().to_owned(), arguments, intent, guarded: self.tool.needs_approval() }
     }
 
     fn again(call: &Call, tools: &[Arc<dyn Tool>]) -> Option<Self> {
@@ -62,7 +62,11 @@ impl Plan {
                 tape::Plan { calls: calls(steps), others: calls(others), left_out: *left_out }
             }
             Self::Elsewhere { tool, intent } => {
-                let other = Call { tool: tool.name().to_owned(), arguments: Value::Null, intent: intent.clone() };
+                let other = Planned {
+                    tool: tool.clone(),
+                    bid: Bid { score: 0.0, arguments: Value::Null, intent: intent.clone() },
+                }
+                .call();
                 tape::Plan { others: vec![other], ..tape::Plan::default() }
             }
             Self::Talk => tape::Plan::default(),

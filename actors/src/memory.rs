@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
+use crate::journal::nowhere::Nowhere;
 use crate::journal::{Batch, Journal};
 use crate::protocol::{AgentName, Code, ConversationId, Error, MessageId, Subject, TenantId, Timestamp};
 use crate::text::shortened;
@@ -120,6 +121,13 @@ impl Memory {
     /// A memory over a journal. Nothing is read before it is needed.
     pub fn new(journal: Arc<dyn Journal>) -> Self {
         Self { journal, shelves: Mutex::default() }
+    }
+
+    /// A memory of these facts, which nothing can be added to: for what is played again far from its world.
+    pub fn frozen(whose: &Whose, facts: impl IntoIterator<Item = Fact>) -> Self {
+        let shelf = Shelf::frozen(facts.into_iter().map(Arc::new));
+        let shelves = HashMap::from([(Whose { agent: None, ..whose.clone() }, Arc::new(Mutex::new(shelf)))]);
+        Self { journal: Arc::new(Nowhere), shelves: Mutex::new(shelves) }
     }
 
     /// Keeps a fact; blocks until it is on disk.

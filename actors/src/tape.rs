@@ -34,6 +34,9 @@ pub const MAX_BYTES: usize = 2 << 20;
 /// every character is escaped.
 const MAX_TAKE: usize = 600 << 10;
 
+/// How the step begins that says what a run waits for; it is the house's and not the brain's.
+pub const WAITS: &str = "I wait for approval to use";
+
 /// Uses of tools that a run may wait for at a time: more than a model asks for at once, and still a list to read.
 pub const MAX_CALLS: usize = 32;
 
@@ -239,6 +242,11 @@ impl Tape {
     /// What the run has to wait for; empty if nothing.
     pub fn waits(&self) -> Vec<AskedCall> {
         self.reel().waits.iter().map(Call::asked).collect()
+    }
+
+    /// The same as calls.
+    pub fn asked(&self) -> Vec<Call> {
+        self.reel().waits.clone()
     }
 
     /// Notes that the run waits from now on.

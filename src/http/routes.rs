@@ -29,6 +29,7 @@ pub fn mount(routes: &mut ServiceConfig) {
         .service(read("/channels/{id}", channels::get))
         .service(read("/channels/{id}/messages", channels::messages))
         .service(read("/runs/{id}", runs::get).route(web::delete().to(runs::cancel)))
+        .service(read("/runs/{id}/record", runs::record))
         .service(web::resource("/runs/{id}/approval").route(web::post().to(runs::decide)))
         // Sockets: documents 000 and 002.
         .service(socket("/ws", sockets::agents))

@@ -15,6 +15,7 @@ use super::ask::ask;
 use super::caller::Caller;
 use super::error::HttpError;
 use crate::dialect::view::{Rfc3339, calls};
+use crate::record::Record;
 
 #[derive(Debug, Serialize)]
 struct RunView<'a> {
@@ -143,6 +144,18 @@ pub async fn cancel(caller: Caller, app: web::Data<App>, id: web::Path<String>) 
     asked.await.map_err(|error| if error.is(Code::RunNotFound) { ended(&id) } else { error })?;
     let report = find(&caller, &app, &id).await?;
     Ok(HttpResponse::Accepted().json(RunView::of(&report)))
+}
+
+/// All that is known of a run: what its agent was told, what it did, what came of it.
+pub async fn record(caller: Caller, app: web::Data<App>, id: web::Path<String>) -> Result<HttpResponse, HttpError> {
+    caller.require(Scope::Chat)?;
+    let id = RunId::parse("id", &id)?;
+    let live = live(&caller, &app, &id);
+    let report = find(&caller, &app, &id).await?;
+    // Of a run that has ended since, what is written is all of it.
+    let tape = live.filter(|_| report.ended_at.is_none()).map(|live| live.tape.read());
+    let record = caller.read(&app, move |archive| archive.record(report, tape)).await?;
+    Ok(HttpResponse::Ok().json(Record::of(&record)?))
 }
 
 /// What `POST /runs/{id}/approval` takes.

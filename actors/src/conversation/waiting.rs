@@ -23,7 +23,7 @@ use crate::protocol::{
 };
 use crate::request::Request;
 use crate::runs::{LiveRun, RunProgress};
-use crate::tape::Decision;
+use crate::tape::{Decision, WAITS};
 use crate::text::shortened;
 
 /// Characters of a tool's arguments shown in the step that says what is waited for; the event has all of them.
@@ -433,5 +433,5 @@ impl Conversation {
 fn waits(calls: &[crate::protocol::AskedCall]) -> Step {
     let told: Vec<String> =
         calls.iter().map(|call| format!("{} with {}", call.tool, shortened(&call.arguments, SHOWN))).collect();
-    Step::now(StepKind::Planning, format!("I wait for approval to use {}.", told.join(", and ")), IMPORTANCE)
+    Step::now(StepKind::Planning, format!("{WAITS} {}.", told.join(", and ")), IMPORTANCE)
 }

@@ -38,6 +38,13 @@ pub(super) struct Effects {
 }
 
 impl Shelf {
+    /// A shelf with these facts, the oldest first, and no stream.
+    pub(super) fn frozen(facts: impl Iterator<Item = Arc<Fact>>) -> Self {
+        let mut shelf = Self { loaded: true, ..Self::default() };
+        (1..).zip(facts).for_each(|(seq, fact)| shelf.insert(seq, fact));
+        shelf
+    }
+
     /// Reads the stream, if that has not been done yet.
     pub(super) fn load(&mut self, journal: &dyn Journal, whose: &Whose) -> Result<(), Error> {
         if self.loaded {

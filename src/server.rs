@@ -114,6 +114,7 @@ fn build_runtime(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<R
         inbox_keep: runtime.inbox_keep,
         inbox_max: runtime.inbox_messages,
         idle: runtime.idle,
+        ..Settings::default()
     };
     Ok(Runtime::new(journal, settings, cast, arbiters(config)))
 }

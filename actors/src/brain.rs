@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agent::persona::Persona;
 use crate::protocol::{AgentName, Answer, Error, Event, Message, Mood, Run, Step, Subject, TenantId};
+use crate::spans::Trace;
 
 /// What a brain is told about the work at hand.
 #[derive(Clone, Debug)]
@@ -47,6 +48,8 @@ pub struct Brief {
     pub deadline: Instant,
     /// Set when the run is cancelled or given up: stop as soon as possible.
     pub cancelled: CancellationToken,
+    /// The run's place in its trace: spans of what is done for it begin here, and what is asked of others carries it.
+    pub trace: Trace,
 }
 
 /// Where a brain reports to as it goes. Reports never block and never fail.

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::journal::Journal;
 use crate::protocol::{Code, Error};
+use crate::spans::Trace;
 
 /// How the runtime behaves. The server fills this from its configuration.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub struct Settings {
     pub inbox_max: usize,
     /// After how long an actor that nobody uses goes away.
     pub idle: Duration,
+    /// Where the spans of traces go; nowhere unless it is set.
+    pub spans: Trace,
 }
 
 impl Default for Settings {
@@ -36,6 +39,7 @@ impl Default for Settings {
             inbox_keep: Duration::from_secs(24 * 60 * 60),
             inbox_max: 1000,
             idle: Duration::from_secs(300),
+            spans: Trace::default(),
         }
     }
 }

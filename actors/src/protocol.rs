@@ -17,6 +17,7 @@ pub mod publication;
 pub mod run;
 pub mod status;
 pub mod time;
+pub mod trace;
 
 pub use answer::Answer;
 pub use command::{Ask, CancelTarget, Command, MAX_PAGE, Mode, Publish};
@@ -36,3 +37,4 @@ pub use publication::Publication;
 pub use run::{Priority, Run, RunKind, RunStatus, Step, StepKind, ToolCall, Turn};
 pub use status::{AgentState, AgentStatus, HouseStatus};
 pub use time::Timestamp;
+pub use trace::TraceParent;

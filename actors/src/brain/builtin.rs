@@ -19,6 +19,7 @@ use super::materials::Materials;
 use super::pieces::pieces;
 use super::{Brain, Brief, Placement, Sink};
 use crate::protocol::{Answer, Code, Error, Event, Role, Run, RunKind, Step, StepKind, Timestamp, ToolCall};
+use crate::spans::execute_tool;
 use crate::text::shortened;
 use crate::tool::toolbox::{all, toolbox};
 use crate::tool::{Output, Scene, Tool};
@@ -79,15 +80,22 @@ impl Builtin {
             memory: Arc::clone(&self.materials.memory),
             deadline: brief.deadline,
             cancelled: brief.cancelled.clone(),
+            trace: brief.trace.clone(),
         }
     }
 
     /// Uses the tools one after another. A refusal of one is part of a chat's answer, and the end of other work.
     fn work(&self, plan: &[Planned], scene: &Scene, brief: &Brief, sink: &dyn Sink) -> Result<Answer, Error> {
-        let mut done = Vec::new();
+        let (mut done, mut scene) = (Vec::new(), scene.clone());
         for planned in plan {
             scene.check()?;
-            let result = planned.tool.call(&planned.bid.arguments, scene);
+            let mut span = execute_tool(&brief.trace, planned.tool.name());
+            scene.trace = span.trace().clone();
+            let result = planned.tool.call(&planned.bid.arguments, &scene);
+            if let Err(error) = &result {
+                span.fail(error);
+            }
+            drop(span);
             sink.step(action(planned, &result));
             match result {
                 Ok(output) => {

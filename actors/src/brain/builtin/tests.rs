@@ -9,6 +9,7 @@ use crate::agent::persona::Persona;
 use crate::memory::tests::memory;
 use crate::protocol::{AgentId, AgentName, ConversationId, MessageId, Mood, Run, RunId, TenantId, Turn};
 use crate::tool::tests::message;
+use crate::spans::Trace;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Default)]
@@ -75,6 +76,7 @@ impl Agent {
             stream: false,
             deadline: Instant::now() + Duration::from_secs(60),
             cancelled: CancellationToken::new(),
+            trace: Trace::default(),
         };
         Self { brain: Builtin::new(&persona.tools, materials).unwrap(), brief }
     }

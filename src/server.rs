@@ -25,7 +25,7 @@ use crate::config::{Config, ConfigError};
 use crate::greeting;
 use crate::http::app::{App, WorkerRelay};
 use crate::http::rate::Rate;
-use crate::http::{body, headers, rate, routes, shape, trace};
+use crate::http::{body, headers, openai, rate, routes, shape, trace};
 use crate::metrics;
 use crate::ws::reaper::Rules;
 use crate::ws::{Reaper, close, cord, echo};
@@ -151,6 +151,7 @@ fn listen(app: &web::Data<App>) -> anyhow::Result<(Server, Vec<std::net::SocketA
             .wrap(from_fn(body::limit))
             .wrap(from_fn(rate::limit))
             .wrap(from_fn(shape::errors))
+            .wrap(from_fn(openai::error::shaped))
             .wrap(headers::defaults())
             .wrap(from_fn(trace::log))
             .configure(move |routes| {

@@ -23,7 +23,9 @@ use self::turn::TurnSink;
 use crate::brain::{Brain, Brief};
 use crate::directory::{Colleagues, Directory};
 use crate::metrics;
-use crate::protocol::{Answer, Code, Envelope, Error, Event, Mood, Priority, Run, RunKind, TenantId, Timestamp, TraceParent};
+use crate::protocol::{
+    Answer, Code, Envelope, Error, Event, Mood, Priority, Run, RunKind, TenantId, Timestamp, TraceParent,
+};
 use crate::spans::{Span, SpanKind, Trace};
 use crate::subscriptions::Subscriptions;
 
@@ -99,7 +101,8 @@ impl Agent {
     }
 
     fn begin(&mut self, assignment: Assignment, ctx: &mut Context<Self>) {
-        let Assignment { run, content, parameters, owner, history, stream, cancelled, place, reports, trace, .. } = assignment;
+        let Assignment { run, content, parameters, owner, history, stream, cancelled, place, reports, trace, .. } =
+            assignment;
         drop(place);
         let mut span = self.span(&run, trace);
         let card = &self.parts.card;

@@ -10,7 +10,9 @@ use super::listed::Listed;
 use crate::agent::card::Place as QueuePlace;
 use crate::directory::Listing;
 use crate::outbox::Outbox;
-use crate::protocol::{Envelope, Error, Event, Interest, Message, Priority, RunKind, SessionId, To, Token, TraceParent};
+use crate::protocol::{
+    Envelope, Error, Event, Interest, Message, Priority, RunKind, SessionId, To, Token, TraceParent,
+};
 use crate::request::Request;
 
 /// Who asked, and what it wants to hear of. Whatever happens, it is told exactly one end.

@@ -34,7 +34,7 @@ pub use mood::{Emotion, Mood};
 pub use pattern::{Flow, Pattern, Topic};
 pub use principal::{Principal, Scope, Scopes};
 pub use publication::Publication;
-pub use run::{Priority, Run, RunKind, RunStatus, Step, StepKind, ToolCall, Turn};
+pub use run::{Priority, Run, RunKind, RunStatus, Step, StepKind, Tokens, ToolCall, Turn};
 pub use status::{AgentState, AgentStatus, HouseStatus};
 pub use time::Timestamp;
 pub use trace::TraceParent;

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::materials::Materials;
 use super::pieces::pieces;
 use super::{Brain, Brief, Placement, Sink};
-use crate::protocol::{Answer, Code, Error, Event, Role, Run, RunKind, Step, StepKind, Timestamp, ToolCall};
+use crate::protocol::{Answer, Code, Error, Event, Role, Run, RunKind, Step, StepKind, ToolCall};
 use crate::spans::execute_tool;
 use crate::text::shortened;
 use crate::tool::toolbox::{all, toolbox};
@@ -189,8 +189,8 @@ fn action(planned: &Planned, result: &Result<Output, Error>) -> Step {
     };
     let shown = shortened(&arguments, SHOWN_RESULT);
     let content = format!("Used {name} with {shown}: {came_out}");
-    let call = Some(ToolCall { tool: name.to_owned(), arguments, ok: result.is_ok() });
-    Step { kind: StepKind::Action, content, importance, at: Timestamp::now(), call }
+    let call = ToolCall { tool: name.to_owned(), arguments, ok: result.is_ok(), ..ToolCall::default() };
+    Step { call: Some(call), ..Step::now(StepKind::Action, content, importance) }
 }
 
 /// Whether an error ends the run: always when time is up or the store is gone; else where programs read the status.
@@ -213,7 +213,7 @@ fn lacking(error: &Error) -> Option<&str> {
 }
 
 /// One answer of all results: a single one's data as it is, several as a list.
-fn joined(mut done: Vec<(&'static str, Output)>) -> Answer {
+fn joined(mut done: Vec<(&str, Output)>) -> Answer {
     if done.len() == 1
         && let Some((_, output)) = done.pop()
     {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::agent::persona::Persona;
 use crate::memory::tests::memory;
-use crate::protocol::{AgentId, AgentName, ConversationId, MessageId, Mood, Run, RunId, TenantId, Turn};
+use crate::protocol::{AgentId, AgentName, ConversationId, MessageId, Mood, Run, RunId, TenantId, Timestamp, Turn};
 use crate::spans::Trace;
 use crate::tool::tests::message;
 use tokio_util::sync::CancellationToken;

@@ -23,7 +23,7 @@ use std::future::{Ready, ready};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder, dev};
 
-use callboard_actors::protocol::{Code, Error, Run};
+use callboard_actors::protocol::{Code, Error, Message, Run, Tokens};
 
 use super::app::App;
 use super::caller::{Caller, judge_any_key};
@@ -69,6 +69,13 @@ fn answered(run: &Run) -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
     response.insert_header(("x-conversation-id", run.conversation.as_str()));
     response
+}
+
+/// The tokens that went into an answer. An agent need not have a model; where none was asked, none were used.
+fn used(answer: &Message) -> Tokens {
+    let mut used = Tokens::default();
+    answer.steps().filter_map(|step| step.tokens).for_each(|tokens| used += tokens);
+    used
 }
 
 /// What is left to say when the client has gone; nobody reads it.

@@ -5,12 +5,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use futures_util::{Stream, future, stream};
 use serde_json::{Value, json};
 
-use callboard_actors::protocol::{AgentName, ConversationId, Result, Role, Run};
+use callboard_actors::protocol::{AgentName, ConversationId, Message, Result, Role, Run};
 
 use super::error::late;
 use super::input::{list, question, refuse, refuse_tools};
 use super::talk::{Next, Question, Talk};
-use super::{Client, answered, given_up, sse};
+use super::{Client, answered, given_up, sse, used};
 use crate::dialect::fields::Fields;
 use crate::http::app::App;
 use crate::http::error::HttpError;
@@ -37,7 +37,7 @@ pub async fn create(
     let mut body = head(&run, "chat.completion");
     let message = json!({ "role": "assistant", "content": answer.text(), "refusal": null, "annotations": [] });
     body["choices"] = json!([{ "index": 0, "message": message, "logprobs": null, "finish_reason": "stop" }]);
-    body["usage"] = tokens(&run);
+    body["usage"] = tokens(&answer);
     Ok(answered(&run).json(body))
 }
 
@@ -71,15 +71,14 @@ fn head(run: &Run, object: &str) -> Value {
     })
 }
 
-/// An agent need not have a model; where none was asked, no tokens were used.
-fn tokens(_run: &Run) -> Value {
-    json!({ "prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0 })
+fn tokens(answer: &Message) -> Value {
+    let used = used(answer);
+    json!({ "prompt_tokens": used.input, "completion_tokens": used.output, "total_tokens": used.total() })
 }
 
 /// The answer as chunks: the role, the pieces, the reason of the end, the usage if it is wanted, `[DONE]`.
 fn chunks(talk: Talk, usage: bool) -> impl Stream<Item = Bytes> {
-    let run = talk.run().clone();
-    let head = head(&run, "chat.completion.chunk");
+    let head = head(talk.run(), "chat.completion.chunk");
     let chunk = move |delta: Value, reason: Value| {
         let mut chunk = head.clone();
         chunk["choices"] = json!([{ "index": 0, "delta": delta, "logprobs": null, "finish_reason": reason }]);
@@ -90,16 +89,16 @@ fn chunks(talk: Talk, usage: bool) -> impl Stream<Item = Bytes> {
     };
     let first = sse::data(&chunk(json!({ "role": "assistant", "content": "" }), Value::Null));
     let rest = stream::unfold(talk, move |mut talk| {
-        let (chunk, run) = (chunk.clone(), run.clone());
+        let chunk = chunk.clone();
         async move {
             let frame = match talk.next().await? {
                 Next::Piece(piece) => sse::data(&chunk(json!({ "content": piece }), Value::Null)),
                 Next::Failed(error) => sse::data(&late(&error)),
-                Next::Answer(_) => {
+                Next::Answer(answer) => {
                     let mut end = sse::data(&chunk(json!({}), "stop".into())).to_vec();
                     if usage {
                         let mut last = chunk(Value::Null, Value::Null);
-                        (last["choices"], last["usage"]) = (json!([]), tokens(&run));
+                        (last["choices"], last["usage"]) = (json!([]), tokens(&answer));
                         end.extend_from_slice(&sse::data(&last));
                     }
                     end.extend_from_slice(b"data: [DONE]\n\n");

@@ -7,11 +7,13 @@ use actix_web::{HttpRequest, HttpResponse};
 use futures_util::{Stream, StreamExt, stream};
 use serde_json::{Value, json};
 
-use callboard_actors::protocol::{AgentName, Code, ConversationId, Error, Result, Role, Run, RunId, RunStatus};
+use callboard_actors::protocol::{
+    AgentName, Code, ConversationId, Error, Message, Result, Role, Run, RunId, RunStatus,
+};
 
 use super::input::{Said, list, question, refuse, refuse_tools};
 use super::talk::{Next, Question, Talk};
-use super::{Client, answered, given_up, sse};
+use super::{Client, answered, given_up, sse, used};
 use crate::dialect::fields::Fields;
 use crate::http::app::App;
 use crate::http::caller::Caller;
@@ -50,7 +52,7 @@ pub async fn create(client: Client, app: web::Data<App>, req: HttpRequest, body:
         answer = talk.answer() => answer?,
         () = sse::gone(&req) => return Err(given_up()),
     };
-    complete(&mut view, &run, &answer.text());
+    complete(&mut view, &run, &answer);
     Ok(answered(&run).json(view))
 }
 
@@ -59,19 +61,18 @@ pub async fn get(client: Client, app: web::Data<App>, id: web::Path<String>) -> 
     let Client(caller) = client;
     caller.require(callboard_actors::protocol::Scope::Chat)?;
     let run = run_id(&id)?;
-    let (report, text) = caller
+    let (report, answer) = caller
         .read(&app, move |archive| {
             let report = archive.run(&run)?;
             let answers = archive.messages_after(&report.run.conversation, report.run.asked_at, 100)?;
             let answer = answers.iter().find(|message| message.run.as_ref() == Some(&run));
-            let text = answer.map(|answer| answer.text().into_owned());
-            Ok((report, text))
+            Ok((report, answer.cloned()))
         })
         .await
         .map_err(|error| unknown(error, &id))?;
     let mut view = head(&report.run);
-    match (text, report.error) {
-        (Some(text), _) => complete(&mut view, &report.run, &text),
+    match (answer, report.error) {
+        (Some(answer), _) => complete(&mut view, &report.run, &answer),
         (None, Some(error)) => fail(&mut view, &error, report.status),
         (None, None) => {}
     }
@@ -160,12 +161,14 @@ fn part(text: &str) -> Value {
     json!({ "type": "output_text", "text": text, "annotations": [], "logprobs": [] })
 }
 
-fn complete(view: &mut Value, run: &Run, text: &str) {
+fn complete(view: &mut Value, run: &Run, answer: &Message) {
     view["status"] = "completed".into();
-    view["output"] = json!([item(run, "completed", json!([part(text)]))]);
+    view["output"] = json!([item(run, "completed", json!([part(&answer.text())]))]);
+    let used = used(answer);
     view["usage"] = json!({
-        "input_tokens": 0, "input_tokens_details": { "cached_tokens": 0 },
-        "output_tokens": 0, "output_tokens_details": { "reasoning_tokens": 0 }, "total_tokens": 0,
+        "input_tokens": used.input, "input_tokens_details": { "cached_tokens": 0 },
+        "output_tokens": used.output, "output_tokens_details": { "reasoning_tokens": 0 },
+        "total_tokens": used.total(),
     });
 }
 
@@ -178,7 +181,6 @@ fn fail(view: &mut Value, error: &Error, status: RunStatus) {
 struct Events {
     talk: Talk,
     view: Value,
-    text: String,
     sequence: u64,
 }
 
@@ -206,16 +208,15 @@ impl Events {
     }
 
     fn piece(&mut self, piece: &str) -> Bytes {
-        self.text.push_str(piece);
         let id = self.talk.run().answer_id();
         let value = json!({ "item_id": id, "output_index": 0, "content_index": 0, "delta": piece, "logprobs": [] });
         self.event("response.output_text.delta", value)
     }
 
-    fn ending(&mut self) -> Vec<Bytes> {
-        let (run, text) = (self.talk.run().clone(), std::mem::take(&mut self.text));
+    fn ending(&mut self, answer: &Message) -> Vec<Bytes> {
+        let (run, text) = (self.talk.run().clone(), answer.text().into_owned());
         let (id, whole) = (run.answer_id(), part(&text));
-        complete(&mut self.view, &run, &text);
+        complete(&mut self.view, &run, answer);
         let (view, done) = (self.view.clone(), item(&run, "completed", json!([whole])));
         let at = json!({ "item_id": id, "output_index": 0, "content_index": 0 });
         let (mut said, mut finished) = (at.clone(), at);
@@ -236,13 +237,13 @@ impl Events {
 }
 
 fn events(talk: Talk, view: Value) -> impl Stream<Item = Bytes> {
-    let mut events = Events { talk, view, text: String::new(), sequence: 0 };
+    let mut events = Events { talk, view, sequence: 0 };
     let opening = events.opening();
     let rest = stream::unfold(events, |mut events| async move {
         let frames = match events.talk.next().await? {
             Next::Piece(piece) => vec![events.piece(&piece)],
             Next::Failed(error) => vec![events.failure(&error)],
-            Next::Answer(_) => events.ending(),
+            Next::Answer(answer) => events.ending(&answer),
         };
         Some((frames, events))
     });

@@ -25,7 +25,7 @@ use crate::config::{Config, ConfigError};
 use crate::greeting;
 use crate::http::app::{App, WorkerRelay};
 use crate::http::rate::Rate;
-use crate::http::{body, headers, rate, routes, shape, trace};
+use crate::http::{body, headers, openai, rate, routes, shape, trace};
 use crate::metrics;
 use crate::ws::reaper::Rules;
 use crate::ws::{Reaper, close, cord, echo};
@@ -119,6 +119,7 @@ fn build_runtime(config: &Config, journal: Arc<dyn Journal>, memory: Arc<Memory>
         idle: runtime.idle,
         approval: runtime.approval,
         records: runtime.records,
+        ..Settings::default()
     };
     Ok(Runtime::new(journal, settings, cast, arbiters(config)))
 }
@@ -155,6 +156,7 @@ fn listen(app: &web::Data<App>) -> anyhow::Result<(Server, Vec<std::net::SocketA
             .wrap(from_fn(body::limit))
             .wrap(from_fn(rate::limit))
             .wrap(from_fn(shape::errors))
+            .wrap(from_fn(openai::error::shaped))
             .wrap(headers::defaults())
             .wrap(from_fn(trace::log))
             .configure(move |routes| {

@@ -17,6 +17,7 @@ mod rate;
 mod runtime;
 mod server;
 mod source;
+mod tls;
 mod units;
 
 use std::ffi::OsString;
@@ -37,6 +38,7 @@ pub use rate::RateConfig;
 pub use runtime::RuntimeConfig;
 pub use server::ServerConfig;
 pub use source::Flags;
+pub use tls::TlsConfig;
 
 use bounds::Checked;
 use source::Setting;
@@ -50,6 +52,8 @@ const DEFAULTS: &str = include_str!("../config/callboard.toml");
 pub struct Config {
     /// Where the server listens, what it owns and how much it takes on.
     pub server: ServerConfig,
+    /// Encryption of everything that the server listens on.
+    pub tls: TlsConfig,
     /// Who is let in.
     pub auth: AuthConfig,
     /// How much one session, frame or request may hold.
@@ -130,6 +134,9 @@ impl Config {
                 "limits.content ({} bytes) must not be larger than limits.frame ({} bytes)",
                 self.limits.content, self.limits.frame
             ));
+        }
+        if self.tls.cert.is_some() != self.tls.key.is_some() {
+            return wrong("tls.cert and tls.key must be set together".to_owned());
         }
         if self.heartbeat.silence <= self.heartbeat.ping {
             return wrong("heartbeat.silence must be longer than heartbeat.ping".to_owned());

@@ -9,4 +9,6 @@ pub mod http;
 pub mod logging;
 pub mod metrics;
 pub mod server;
+pub mod tls;
+mod watched;
 pub mod ws;

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::error::AuthError;
 use super::jwks::KeySet;
 use super::secret;
-use super::watched::Watched;
+use crate::watched::Watched;
 use crate::config::{AuthConfig, ConfigError};
 
 /// How often a JWKS file is looked at: its keys change by the week, and a new one is published before it is used.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 
-use super::watched::Watched;
+use crate::watched::Watched;
 use super::{key, vault};
 
 /// The shortest secret that is taken, in bytes: HS256 is as strong as its key, up to 256 bits.

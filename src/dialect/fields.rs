@@ -94,6 +94,11 @@ impl<'a> Fields<'a> {
         Ok(id)
     }
 
+    /// The id that an error about this frame is sent with, if it is readable.
+    pub fn own_id(&self, name: &str) -> Option<String> {
+        self.id(name).ok().flatten().map(Cow::into_owned)
+    }
+
     /// An id that must be there.
     pub fn required_id(&self, name: &str) -> Result<Cow<'a, str>> {
         self.id(name)?.ok_or_else(|| self.missing(name, "an id"))

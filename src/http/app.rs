@@ -12,6 +12,7 @@ use callboard_actors::outbox::{Relay, Relayed};
 use callboard_actors::protocol::SessionId;
 use callboard_actors::runtime::Runtime;
 
+use super::door::Door;
 use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::dialect::Bounds;
@@ -29,6 +30,8 @@ pub struct App {
     pub auth: Authenticator,
     /// The watch over all sessions.
     pub reaper: Arc<Reaper>,
+    /// How many come from one client.
+    pub door: Door,
     /// Where metrics are read.
     pub metrics: PrometheusHandle,
     ready: AtomicBool,
@@ -44,8 +47,9 @@ impl App {
         reaper: Arc<Reaper>,
         metrics: PrometheusHandle,
     ) -> Self {
+        let door = Door::new(&config.server);
         let (ready, session_ids) = (AtomicBool::new(false), AtomicU64::new(1));
-        Self { config, runtime, auth, reaper, metrics, ready, session_ids }
+        Self { config, runtime, auth, reaper, door, metrics, ready, session_ids }
     }
 
     /// Whether requests are taken: not before everything stands, and not while draining.

@@ -30,6 +30,11 @@ mod header;
 const PIECE: usize = 16 * 1024;
 /// With whole frames unread, no more than this is handed on, for the codec takes all it can get before it gives out one.
 const AHEAD: usize = PIECE;
+/// Frames that one message may come in, by its size limit: sixteen bytes a frame, where the smallest of browsers and of
+/// the conformance suite hold 64. Without it a message could go on for ever in frames that hold nothing.
+const BYTES_A_FRAME: u64 = 16;
+/// Frames that one message may always come in.
+const FRAMES: u64 = 1024;
 /// A text frame without a mask: the codec refuses it.
 const REFUSED: &[u8] = &[0x81, 0x00];
 
@@ -81,6 +86,8 @@ struct Opened {
 struct Message {
     /// Its first frame was read, its last was not.
     open: bool,
+    /// Its frames so far.
+    frames: u64,
     /// Its declared bytes so far.
     declared: u64,
     /// Its inflated bytes so far.
@@ -194,6 +201,10 @@ impl<S> Intake<S> {
             *message = Message { inflater, opcode: header.opcode, ..Message::default() };
         }
         message.open = !header.fin;
+        message.frames += 1;
+        if message.frames > FRAMES + self.limit / BYTES_A_FRAME {
+            return Err(Fault::TooBig);
+        }
         message.declared = message.declared.saturating_add(header.length);
         // What does not compress grows a little: five bytes a block at worst.
         let slack = if message.inflater.is_some() { self.limit / 8 + 1024 } else { 0 };

@@ -122,6 +122,13 @@ impl Server {
         self.setup.workspace.clone().unwrap_or_else(|| self.world.path().join("workspace"))
     }
 
+    /// The memory that its process has resident, in bytes.
+    pub fn resident(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1024
+    }
+
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -239,7 +246,7 @@ fn launch(setup: &Setup, world: &Path) -> Launched {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let stderr = collected(child.stderr.take().unwrap());
     let stdout = Arc::default();
-    match listening(&mut child, &stdout).and_then(|address| ready(&address, &mut child).map(|()| address)) {
+    match listening(&mut child, &stdout).and_then(|address| ready(&address, setup.config.contains("[tls]"), &mut child).map(|()| address)) {
         Ok(address) => Launched { child, address, stderr, stdout },
         Err(why) => {
             let _ = child.kill();
@@ -274,7 +281,9 @@ fn listening(child: &mut Child, stdout: &Arc<Mutex<String>>) -> Result<String, S
     let address = loop {
         let Some(line) = lines.next() else { return Err("the server did not start".to_owned()) };
         let listening = line.contains("listening");
-        let address = line.split_whitespace().find_map(|word| word.strip_prefix("http://"));
+        let address = line
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix("http://").or_else(|| word.strip_prefix("https://")));
         if let (true, Some(address)) = (listening, address) {
             break address.trim_end_matches('/').to_owned();
         }
@@ -285,10 +294,14 @@ fn listening(child: &mut Child, stdout: &Arc<Mutex<String>>) -> Result<String, S
 }
 
 /// Waits until the server says that it is ready.
-fn ready(address: &str, child: &mut Child) -> Result<(), String> {
+fn ready(address: &str, tls: bool, child: &mut Child) -> Result<(), String> {
     use std::io::Write;
     let deadline = Instant::now() + PATIENCE;
     loop {
+        // Under TLS the line itself must do: it is written when the server is ready.
+        if tls {
+            return Ok(());
+        }
         if let Ok(mut socket) = std::net::TcpStream::connect(address) {
             let asked = socket.write_all(b"GET /health/ready HTTP/1.0\r\nHost: test\r\n\r\n");
             let mut answer = String::new();

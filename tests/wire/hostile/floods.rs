@@ -17,7 +17,7 @@ const IMPATIENT: &str = "[rate]\nclose_after = \"1s\"\n[log]\nfilter = \"warn\""
 
 /// Sends these bytes again and again until the server hangs up, and reads what comes meanwhile: the text frames, and the
 /// code of the end.
-fn flood(mut client: Raw, bytes: &[u8]) -> (Vec<Value>, u16) {
+pub(super) fn flood(mut client: Raw, bytes: &[u8]) -> (Vec<Value>, u16) {
     let mut writer = Raw { stream: client.stream.try_clone().unwrap(), head: String::new() };
     let bytes = bytes.repeat(16);
     std::thread::scope(|scope| {

@@ -44,7 +44,7 @@ async fn ten_thousand_subscriptions_are_sixty_four() {
     client.ask(json!({ "id": "u", "type": "unsubscribe", "data": { "channels": ["c0"] } })).await;
     client.ask(json!({ "id": "s", "type": "subscribe", "data": { "channels": ["again"] } })).await;
     client.ask(json!({ "id": "p", "type": "publish", "data": { "channel": "c1", "content": 1 } })).await;
-    client.until(json!({ "type": "channel_message", "data": { "channel": "c1", "seq": 1 } })).await;
+    client.until(json!({ "type": "channel_message", "data": { "channel_id": "c1", "seq": 1 } })).await;
     quiet.end().await;
 }
 

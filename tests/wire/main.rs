@@ -16,6 +16,7 @@ mod hostile;
 mod malformed;
 mod order;
 mod project;
+mod secrets;
 mod slow_reader;
 mod streams;
 mod survival;

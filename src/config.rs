@@ -7,6 +7,7 @@
 mod agents;
 mod auth;
 mod bounds;
+mod compression;
 mod debug;
 mod error;
 mod heartbeat;
@@ -28,6 +29,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 pub use auth::AuthConfig;
+pub use compression::CompressionConfig;
 pub use debug::DebugConfig;
 pub use error::ConfigError;
 pub use heartbeat::HeartbeatConfig;
@@ -58,6 +60,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// How much one session, frame or request may hold.
     pub limits: LimitsConfig,
+    /// `permessage-deflate` for the clients that offer it.
+    pub compression: CompressionConfig,
     /// How fast one session or address may ask.
     pub rate: RateConfig,
     /// How a peer that is gone is noticed.
@@ -117,6 +121,7 @@ impl Config {
         self.server.check()?;
         self.auth.check()?;
         self.limits.check()?;
+        self.compression.check()?;
         self.rate.check()?;
         self.heartbeat.check()?;
         self.runtime.check()?;

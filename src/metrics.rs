@@ -11,9 +11,10 @@ use callboard_actors::protocol::Code;
 use callboard_actors::runtime::Runtime;
 
 /// Every metric that is documented, the runtime's with the server's.
-pub const NAMES: [&str; 19] = [
+pub const NAMES: [&str; 20] = [
     "callboard_channels",
     "callboard_commit_seconds",
+    "callboard_compressed_total",
     "callboard_conversations",
     "callboard_errors_total",
     "callboard_frames_total",
@@ -81,6 +82,11 @@ fn turn_away(full: Full, count: u64) {
     metrics::counter!("callboard_turned_away_total", "full" => label).increment(count);
 }
 
+/// A message was compressed.
+pub fn compressed() {
+    metrics::counter!("callboard_compressed_total").increment(1);
+}
+
 /// An HTTP request was answered; `class` is the first digit of the status, as `2xx`.
 pub fn request(class: &'static str, seconds: f64) {
     metrics::counter!("callboard_http_requests_total", "status" => class).increment(1);
@@ -127,6 +133,7 @@ pub fn install() -> anyhow::Result<PrometheusHandle> {
     for full in [Full::Connections, Full::Address, Full::Principal, Full::House] {
         turn_away(full, 0);
     }
+    metrics::counter!("callboard_compressed_total").increment(0);
     Ok(handle)
 }
 
@@ -134,6 +141,11 @@ fn describe() {
     use metrics::{describe_counter as counter, describe_gauge as gauge, describe_histogram as histogram};
     counter!("callboard_frames_total", Unit::Count, "Frames from clients, by dialect and type.");
     counter!("callboard_errors_total", Unit::Count, "Errors that sessions were told of, by dialect and code.");
+    counter!(
+        "callboard_compressed_total",
+        Unit::Count,
+        "Messages compressed for sockets; one for many sessions is compressed once."
+    );
     gauge!("callboard_sessions", Unit::Count, "WebSocket sessions, by dialect.");
     counter!(
         "callboard_turned_away_total",

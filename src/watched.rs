@@ -49,7 +49,9 @@ impl Stamp {
 impl<T: 'static> Watched<T> {
     /// Reads the file; from then on looks for a change at most once in `pause`.
     pub(crate) fn open(path: PathBuf, pause: Duration, load: fn(&Path) -> anyhow::Result<T>) -> anyhow::Result<Self> {
-        Self::of(vec![path], pause, move |files| files.first().map_or_else(|| anyhow::bail!("no file"), |file| load(file)))
+        Self::of(vec![path], pause, move |files| {
+            files.first().map_or_else(|| anyhow::bail!("no file"), |file| load(file))
+        })
     }
 
     /// The same of several files, read together when any has changed.

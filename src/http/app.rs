@@ -16,6 +16,7 @@ use super::door::Door;
 use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::dialect::Bounds;
+use crate::ws::deflate::Compression;
 use crate::ws::gate::Queue;
 use crate::ws::session::Manners;
 use crate::ws::{Reaper, Terms};
@@ -72,7 +73,11 @@ impl App {
         let limits = &self.config.limits;
         let queue =
             Queue { frames: u32::try_from(limits.queue_frames).unwrap_or(u32::MAX), bytes: limits.queue_bytes as u64 };
-        Terms { frame_limit: limits.frame, queue, ..Terms::default() }
+        let compression = &self.config.compression;
+        let deflate = compression
+            .enabled
+            .then_some(Compression { floor: compression.floor, takeover: compression.context_takeover });
+        Terms { frame_limit: limits.frame, queue, deflate }
     }
 
     /// What holds for sessions; those of document 003 may send faster.

@@ -77,11 +77,7 @@ impl Door {
     ///
     /// # Errors
     /// 429, if the address or the principal has as many as it may.
-    pub fn seat(
-        &self,
-        peer: Option<SocketAddr>,
-        principal: &Principal,
-    ) -> Result<Places, HttpError> {
+    pub fn seat(&self, peer: Option<SocketAddr>, principal: &Principal) -> Result<Places, HttpError> {
         let address = match peer {
             None => None,
             Some(peer) => {

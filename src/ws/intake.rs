@@ -20,7 +20,7 @@ use futures_util::Stream;
 
 use self::header::{Header, LONGEST, unmasked};
 use super::close::Fault;
-use super::deflate::Inflater;
+use super::deflate::{Deflation, Inflater};
 use super::line::Line;
 
 mod header;
@@ -44,6 +44,10 @@ pub struct Intake<S> {
     line: Rc<Line>,
     limit: u64,
     deflate: bool,
+    /// Whether compressed messages lean on those before.
+    keeps: bool,
+    /// The context of the client's messages, between two of them.
+    kept: Option<Inflater>,
     /// Read from the socket and not yet looked at.
     chunk: Bytes,
     /// The beginning of a header that the next chunk completes.
@@ -99,13 +103,15 @@ struct Message {
 }
 
 impl<S> Intake<S> {
-    /// Reads `inner` with messages up to `limit` bytes; `deflate` says whether compression was agreed.
-    pub(super) fn new(inner: S, line: Rc<Line>, limit: usize, deflate: bool) -> Self {
+    /// Reads `inner` with messages up to `limit` bytes; `deflation` says which compression was agreed.
+    pub(super) fn new(inner: S, line: Rc<Line>, limit: usize, deflation: Option<Deflation>) -> Self {
         Self {
             inner,
             line,
             limit: limit as u64,
-            deflate,
+            deflate: deflation.is_some(),
+            keeps: deflation.is_some_and(Deflation::client_keeps),
+            kept: None,
             chunk: Bytes::new(),
             begun: BytesMut::new(),
             part: Part::Header,
@@ -197,7 +203,7 @@ impl<S> Intake<S> {
             return Err(Fault::Fragment);
         }
         if !header.is_continuation() {
-            let inflater = header.compressed.then(Inflater::take);
+            let inflater = header.compressed.then(|| self.kept.take().unwrap_or_else(Inflater::take));
             *message = Message { inflater, opcode: header.opcode, ..Message::default() };
         }
         message.open = !header.fin;
@@ -240,7 +246,7 @@ impl<S> Intake<S> {
             }
         };
         if last {
-            self.message.inflater = None;
+            self.kept = self.message.inflater.take().filter(|_| self.keeps);
         }
         if !data.is_empty() || last {
             self.open = Some(Opened { data, key, last });

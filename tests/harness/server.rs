@@ -246,7 +246,9 @@ fn launch(setup: &Setup, world: &Path) -> Launched {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let stderr = collected(child.stderr.take().unwrap());
     let stdout = Arc::default();
-    match listening(&mut child, &stdout).and_then(|address| ready(&address, setup.config.contains("[tls]"), &mut child).map(|()| address)) {
+    match listening(&mut child, &stdout)
+        .and_then(|address| ready(&address, setup.config.contains("[tls]"), &mut child).map(|()| address))
+    {
         Ok(address) => Launched { child, address, stderr, stdout },
         Err(why) => {
             let _ = child.kill();

@@ -8,6 +8,7 @@ mod across;
 mod cancel;
 mod channels;
 mod chats;
+mod compression;
 mod credentials;
 mod documents;
 mod drain;

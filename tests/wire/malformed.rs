@@ -345,7 +345,8 @@ async fn a_thousand_malformed_frames_cost_an_error_each_and_nothing_else() {
         if house_after == expected {
             break;
         }
-        let still_there = house_after["sessions"].as_u64() == expected["sessions"].as_u64().map(|sessions| sessions + 1);
+        let still_there =
+            house_after["sessions"].as_u64() == expected["sessions"].as_u64().map(|sessions| sessions + 1);
         assert!(still_there && since.elapsed() < PATIENCE, "{house_after}, expected {expected}");
     }
     assert_eq!(witness.ask(publish).await["data"]["seq"], 2);

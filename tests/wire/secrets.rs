@@ -47,7 +47,9 @@ async fn bring(server: &Server, credential: &str) {
         }
     }
     // A handshake that is none, and one that is garbled.
-    for more in [format!("Authorization: Bearer {credential}\r\nOrigin: https://evil.example\r\n"), "Bad header\r\n".into()] {
+    for more in
+        [format!("Authorization: Bearer {credential}\r\nOrigin: https://evil.example\r\n"), "Bad header\r\n".into()]
+    {
         let mut raw = Raw::dial(server.address());
         raw.put(format!("GET /ws?token={credential} HTTP/1.1\r\nHost: test\r\n{more}\r\n").as_bytes());
         raw.put(format!("NONSENSE {credential}\r\n\r\n").as_bytes());
@@ -194,7 +196,9 @@ async fn errors_tell_nothing_of_the_inside() {
     }
     let world = server.data().parent().unwrap().to_str().unwrap().to_owned();
     for error in errors {
-        for inside in [world.as_str(), env!("CARGO_MANIFEST_DIR"), ".rs:", "panicked", "RUST_BACKTRACE", "0x", "os error"] {
+        for inside in
+            [world.as_str(), env!("CARGO_MANIFEST_DIR"), ".rs:", "panicked", "RUST_BACKTRACE", "0x", "os error"]
+        {
             assert!(!error.contains(inside), "{inside}: {error}");
         }
     }

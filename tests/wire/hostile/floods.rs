@@ -84,8 +84,7 @@ async fn a_flood_of_pings_is_closed() {
 async fn one_address_has_so_many_sessions_and_connections_and_no_more() {
     let server = Server::with("[server]\nmax_sessions_per_address = 20\n[log]\nfilter = \"warn\"");
     let quiet = Quiet::begin(&server).await;
-    let mut sessions: Vec<Raw> =
-        (0..20).map(|_| Raw::dial_from(server.address(), 2).upgraded("/ws", "")).collect();
+    let mut sessions: Vec<Raw> = (0..20).map(|_| Raw::dial_from(server.address(), 2).upgraded("/ws", "")).collect();
     assert!(sessions.iter().all(Raw::is_upgraded));
     let refused = Raw::dial_from(server.address(), 2).upgraded("/ws", "");
     assert!(refused.head.starts_with("HTTP/1.1 429 "), "{}", refused.head);
@@ -144,7 +143,8 @@ async fn half_finished_upgrades_and_bodies_are_ended() {
     let server = Server::with(times);
     let quiet = Quiet::begin(&server).await;
     let head = "GET /ws HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhl";
-    let body = "POST /agent/run HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{";
+    let body =
+        "POST /agent/run HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{";
     let mut half: Vec<(Raw, &str)> = Vec::new();
     for number in 0..400 {
         let mut raw = Raw::dial(server.address());

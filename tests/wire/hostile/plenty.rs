@@ -58,7 +58,9 @@ async fn ten_thousand_channels_leave_memory_again() {
     for round in 0..PLENTY / AT_A_TIME {
         for number in 0..AT_A_TIME {
             let channel = format!("c{}", round * AT_A_TIME + number);
-            client.send(json!({ "id": channel, "type": "publish", "data": { "channel": channel, "content": 1 } })).await;
+            client
+                .send(json!({ "id": channel, "type": "publish", "data": { "channel": channel, "content": 1 } }))
+                .await;
         }
         for _ in 0..AT_A_TIME {
             client.expect(json!({ "type": "published", "data": { "seq": 1 } })).await;

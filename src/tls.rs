@@ -3,7 +3,7 @@
 //! The files are looked at again while the server runs, so that a renewed certificate needs no restart. New files that
 //! do not read, or do not fit each other, change nothing but the log: a renewal writes one file before the other.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ impl ResolvesServerCert for Certificate {
     }
 }
 
-fn load(cert: &PathBuf, key: &PathBuf) -> anyhow::Result<CertifiedKey> {
+fn load(cert: &Path, key: &Path) -> anyhow::Result<CertifiedKey> {
     let chain = chain(cert).map_err(|error| refused("tls.cert", cert, &error))?;
     let private = PrivateKeyDer::from_pem_file(key).context("expected a private key as PEM");
     let private = private.map_err(|error| refused("tls.key", key, &error))?;

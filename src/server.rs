@@ -97,7 +97,8 @@ fn open_journal(config: &Config) -> anyhow::Result<Arc<dyn Journal>> {
 
 fn build_runtime(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<Runtime> {
     let workspace = config.server.workspace.canonicalize().context("server.workspace cannot be resolved")?;
-    let materials = Materials { workspace, memory: Arc::new(Memory::new(journal.clone())) };
+    let materials =
+        Materials { workspace, memory: Arc::new(Memory::new(journal.clone())), unruly: config.debug.unruly };
     let mut cast = Vec::new();
     for persona in &config.agents {
         let brain = maker::make(persona, &materials)

@@ -135,6 +135,7 @@ fn employ(tenant: &Arc<Tenant>, cast: &Cast, card: Arc<AgentCard>, watch: DeathW
         subscriptions: tenant.subscriptions.clone(),
         directory: tenant.directory.clone(),
         aging: tenant.house.settings.aging,
+        threads: tenant.house.threads().clone(),
         interrupted: tenant.house.interrupted().clone(),
     };
     let agent = Agent::start_in_arbiter(tenant.house.arbiter(), move |_| Agent::new(parts, watch));

@@ -20,7 +20,7 @@ use super::pieces::pieces;
 use super::{Brain, Brief, Placement, Sink};
 use crate::protocol::{Answer, Code, Error, Event, Role, Run, RunKind, Step, StepKind, Timestamp, ToolCall};
 use crate::text::shortened;
-use crate::tool::toolbox::{all, toolbox};
+use crate::tool::toolbox::{every, toolbox};
 use crate::tool::{Output, Scene, Tool};
 
 use plan::{Plan, Planned};
@@ -56,7 +56,7 @@ impl std::fmt::Debug for Builtin {
 impl Builtin {
     /// A brain with the tools of these names; an unknown name is an error that lists the known ones.
     pub fn new(tools: &[String], materials: Materials) -> Result<Self, Error> {
-        Ok(Self { own: toolbox(tools)?, all: all(), materials })
+        Ok(Self { own: toolbox(tools, materials.unruly)?, all: every(materials.unruly), materials })
     }
 
     /// The agent's own tools and all there are. Work outside any conversation neither reads nor leaves memories.

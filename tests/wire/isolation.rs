@@ -223,9 +223,11 @@ async fn process_of_an_agent() {
     let mut client = Client::connect(&std::env::var("AGENT_URL").unwrap()).await;
     let greedy = std::env::var("AGENT_ROLE").unwrap() == "greedy";
     while let Heard::Json(work) = client.heard().await {
-        let mut held = Vec::new();
-        while greedy {
-            held.push(vec![1_u8; 16 << 20]);
+        if greedy {
+            let mut held = Vec::new();
+            loop {
+                held.push(vec![1_u8; 16 << 20]);
+            }
         }
         if work["metadata"]["run_id"].is_string() {
             client.send(json!({ "type": "message", "content": "back", "reply_to": work["id"] })).await;

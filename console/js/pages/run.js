@@ -10,11 +10,11 @@ import { listen, opened } from "../socket.js";
 import { html, useCallback, useEffect, useState } from "../ui.js";
 
 function useRun(id) {
-  const [state, setState] = useState({ run: null, error: "", now: Date.now() });
+  const [state, setState] = useState({ run: null, record: null, error: "", now: Date.now() });
   const read = useCallback(async () => {
     try {
       const run = await api(`/runs/${part(id)}`);
-      setState({ run, error: "", now: Date.now() });
+      setState((before) => ({ ...before, run, error: "", now: Date.now() }));
     } catch (error) {
       setState((before) => ({ ...before, error: error.message }));
     }
@@ -24,6 +24,11 @@ function useRun(id) {
     return () => ends.forEach((end) => end());
   }, [read]);
   const open = state.run && !state.run.ended_at;
+  const status = state.run?.status;
+  useEffect(() => {
+    // The record holds all that the run was told: it is read at its turns alone.
+    if (status) api(`/runs/${part(id)}/record`).then((record) => setState((before) => ({ ...before, record })), () => {});
+  }, [status]);
   useEffect(() => {
     if (!open) return undefined;
     const timer = setInterval(read, 1_000);
@@ -32,26 +37,30 @@ function useRun(id) {
   return { ...state, read };
 }
 
-const TOKENS = [["input_tokens", "Tokens read"], ["output_tokens", "Tokens written"], ["tokens", "Tokens"]];
+/** What the record says about tokens and times. */
+function measured({ tokens, timings }) {
+  const read = tokens.input + tokens.output;
+  const facts = read ? [["Tokens read", number(tokens.input)], ["Tokens written", number(tokens.output)]] : [["Tokens", "no model was asked"]];
+  const waits = [["With the model", timings.model_ms], ["In tools", timings.tool_ms], ["For approval", timings.approval_ms]];
+  return [...facts, ...waits.filter(([, ms]) => ms > 0).map(([name, ms]) => [name, duration(ms)])];
+}
 
-function Facts({ run, now }) {
+function Facts({ run, record, now }) {
   const end = run.ended_at ? Date.parse(run.ended_at) : now;
-  const usage = run.usage ?? {};
   const facts = [
     ["Asked", clock(run.created_at)],
     ["Waited", run.started_at ? duration(Date.parse(run.started_at) - Date.parse(run.created_at)) : "still waiting"],
     ["Worked", run.started_at ? duration(end - Date.parse(run.started_at)) : "–"],
     ["Steps", number(run.steps.length)],
     ["Tools", [...new Set(run.steps.map((step) => step.tool).filter(Boolean))].join(", ") || "none"],
-    ...TOKENS.filter(([key]) => usage[key] !== undefined).map(([key, name]) => [name, number(usage[key])]),
+    ...(record ? measured(record) : []),
     ["Kind", run.kind],
   ];
-  if (!Object.keys(usage).length) facts.push(["Tokens", "no model was asked"]);
   return html`<dl class="card facts wide">${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 }
 
 function OneRun({ id }) {
-  const { run, error, now, read } = useRun(id);
+  const { run, record, error, now, read } = useRun(id);
   const [problem, setProblem] = useState("");
   const [reason, setReason] = useState("");
   const attempt = (promise) => promise.then(read, (why) => setProblem(why.message));
@@ -75,7 +84,7 @@ function OneRun({ id }) {
         <button class="danger" onClick=${() => decide("reject")}>Reject</button></p>
     </section>`}
     ${run.error && html`<section class="card bad-card"><h2>Why there is no answer</h2><p>${run.error.message}${run.error.details ? `: ${run.error.details}` : ""}</p></section>`}
-    <${Facts} run=${run} now=${now} />
+    <${Facts} run=${run} record=${record} now=${now} />
     <${Timeline} run=${run} now=${now} />
   `;
 }

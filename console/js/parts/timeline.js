@@ -1,5 +1,5 @@
 // A run along its time: what it waited for, and each step where it was taken.
-import { clock, duration, shown } from "../format.js";
+import { clock, duration, number, shown } from "../format.js";
 import { html } from "../ui.js";
 
 const at = (time) => new Date(time).getTime();
@@ -63,6 +63,7 @@ export function Timeline({ run, now }) {
           <div class="when"><time datetime=${new Date(from).toISOString()}>${clock(from)}</time><b>${duration(to - from)}</b></div>
           <div class="what">
             <p><strong>${title}</strong> ${step?.tool && html`<code class="tool">${step.tool}</code>`}
+              ${step?.tokens && html`<span class="note">${number(step.tokens.input)} tokens read, ${number(step.tokens.output)} written</span>`}
               ${step?.ok === false && html` <span class="bad">it failed</span>`}</p>
             ${why && html`<p>${why}</p>`}
             ${step?.content && html`<p class="prose">${step.content}</p>`}

@@ -37,8 +37,7 @@ const sum = (list) => list.reduce((total, value) => total + value, 0);
 
 function Plots({ beats }) {
   const { rate, latency, said } = useMemo(() => {
-    // The last step is still going on, and would always look like a fall.
-    const [answered, failed, median, p95] = [beats.answered, beats.failed, beats.median, beats.p95].map((list) => list.slice(0, -1));
+    const { answered, failed, median, p95 } = beats;
     const end = Math.floor(Date.parse(beats.at) / beats.step) * beats.step;
     const times = answered.map((_, step) => (end - (answered.length - 1 - step) * beats.step) / 1000);
     const minute = 60_000 / beats.step;

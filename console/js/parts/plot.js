@@ -25,7 +25,7 @@ function options(series, unit, element) {
     padding: [8, 8, 0, 0],
     cursor: { y: false, points: { size: 7 } },
     legend: { live: true },
-    scales: { y: { range: (_, low, high) => [0, Math.max(high ?? 0, 1) * 1.1] } },
+    scales: { y: { range: (_, low, high) => [0, Math.max(high ?? 0, 4) * 1.1] } },
     axes: [
       { ...axis, values: (_, ticks) => ticks.map(clock), space: 70 },
       { ...axis, size: 56, values: (_, ticks) => ticks.map(unit), space: 34 },

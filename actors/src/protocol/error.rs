@@ -41,6 +41,8 @@ pub enum Code {
     StoreUnavailable,
     /// Something that should not happen.
     InternalError,
+    /// What stood at the cursor is kept no longer.
+    CursorExpired,
 }
 
 impl Code {
@@ -62,6 +64,7 @@ impl Code {
             Self::Unavailable => "UNAVAILABLE",
             Self::StoreUnavailable => "STORE_UNAVAILABLE",
             Self::InternalError => "INTERNAL_ERROR",
+            Self::CursorExpired => "CURSOR_EXPIRED",
         }
     }
 }
@@ -115,6 +118,12 @@ impl Error {
     /// A run that the server did not live to see the end of.
     pub fn interrupted() -> Self {
         Self::new(Code::Interrupted, "The server stopped before the run ended")
+    }
+
+    /// A cursor to something that is kept no longer; `first` is the first place there is.
+    pub fn cursor_expired(first: u64) -> Self {
+        Self::new(Code::CursorExpired, "What came next is kept no longer")
+            .with_details(format!("The first that is kept has seq {first}; read again from the beginning"))
     }
 
     /// Something that should not happen; `what` is for people and names no internals.

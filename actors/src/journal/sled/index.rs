@@ -56,7 +56,8 @@ impl Piece {
         Ok(values)
     }
 
-    fn decode(first: u64, mut value: &[u8]) -> Option<Self> {
+    /// The piece that a value says, unless it is torn.
+    pub fn decode(first: u64, mut value: &[u8]) -> Option<Self> {
         let (mut slots, mut segment) = (Vec::new(), 0_u64);
         while !value.is_empty() {
             let ((distance, slot), rest) = postcard::take_from_bytes::<(u64, u16)>(value).ok()?;
@@ -95,6 +96,12 @@ pub(super) fn slots_from(store: &Store, stream: Stream, from: u64, limit: usize)
         next += found.len() as u64;
     }
     Ok(slots)
+}
+
+/// The `seq` of the first record of `stream` as of the last checkpoint; 1 if it was never trimmed.
+pub(super) fn first(store: &Store, stream: Stream) -> Result<u64, Fault> {
+    let Some(value) = store.get(&key::first(stream))? else { return Ok(1) };
+    value.as_ref().try_into().map(u64::from_be_bytes).map_err(|_| damaged(stream))
 }
 
 /// `tail`, put together with the last piece of the index if that is small: what a checkpoint writes.

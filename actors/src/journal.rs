@@ -199,5 +199,25 @@ pub fn read_on(journal: &dyn Journal, stream: Stream, after: u64, limit: usize) 
     if after > 0 && first > after.saturating_add(1) { Err(Error::cursor_expired(first)) } else { Ok(records) }
 }
 
+/// As [`Journal::read_before`], for a reader that goes on where it was: a cursor into what was trimmed is an error. Before
+/// the first record there is, a page is empty.
+pub fn read_back(
+    journal: &dyn Journal,
+    stream: Stream,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Vec<Record>, Error> {
+    let records = journal.read_before(stream, before, limit)?;
+    if records.is_empty()
+        && let Some(before) = before
+    {
+        let first = journal.first(stream)?;
+        if before < first {
+            return Err(Error::cursor_expired(first));
+        }
+    }
+    Ok(records)
+}
+
 #[cfg(test)]
 pub(crate) mod fake;

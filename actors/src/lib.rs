@@ -6,6 +6,7 @@
 //! |---|---|
 //! | entrance | [`runtime`] builds and drains, [`visit`] is one session's stay, [`errand`] is work outside any conversation, [`archive`] reads the past, [`recovery`] ends what a crash left open |
 //! | actors | [`router`] brings into use, [`agent`], [`conversation`], [`channel`] do the work |
+//! | beside them | [`retention`] trims what is kept no longer |
 //! | shared by them | [`tenant`], [`house`], [`directory`], [`subscriptions`], [`presence`], [`serving`], [`runs`], [`request`], [`outbox`], `place` |
 //! | what agents think with | [`brain`], [`tool`], [`memory`] |
 //! | below everything | [`journal`], [`metrics`], [`protocol`] |
@@ -27,6 +28,7 @@ pub mod presence;
 pub mod protocol;
 pub mod recovery;
 pub mod request;
+pub mod retention;
 pub mod router;
 pub mod runs;
 pub mod runtime;

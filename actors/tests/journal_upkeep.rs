@@ -195,16 +195,17 @@ fn room_is_used_again() {
     let dir = tempfile::tempdir().unwrap();
     let journal = open(dir.path(), 2000);
     let log = make(&*journal, "log");
-    let mut sizes = Vec::new();
-    let mut next = 2;
-    for _ in 0..40 {
+    let (mut largest, mut level, mut next) = (0, 0, 2);
+    // sled tidies up now and then, on a thread of its own: how soon is its affair, but then it stays as large as it is.
+    while level < 12 {
         fill(&*journal, log, next..=next + 1999);
         next += 2000;
         trim(&*journal, log, next - 500);
-        sizes.push(journal.size().bytes);
+        let size = journal.size().bytes;
+        level = if size > largest { 0 } else { level + 1 };
+        largest = size.max(largest);
+        assert!(next < 2_000_000, "{largest} bytes, and it goes on growing");
     }
-    let (early, late) = (sizes[9], sizes[39]);
-    assert!(late < early * 2, "{sizes:?}");
 }
 
 /// Readers beside a writer that trims and sweeps as fast as it can: each page is whole or an error that says so.

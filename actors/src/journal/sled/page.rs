@@ -89,7 +89,10 @@ pub(super) fn read_before(
     let below = first(state, store, stream)?.saturating_sub(1);
     let after = last.saturating_sub(limit as u64).max(below.min(last));
     let count = usize::try_from(last - after).unwrap_or(usize::MAX);
-    read_after(state, store, stream, after, count)
+    let mut records = read_after(state, store, stream, after, count)?;
+    // The stream may have been trimmed meanwhile, and the page begun behind where it was to begin.
+    records.retain(|record| record.seq <= last);
+    Ok(records)
 }
 
 /// The slots of the records of a stream from `from` on, at most `limit` of them.

@@ -104,7 +104,7 @@ pub enum Entry {
     Trim {
         /// The stream, of a place that is there.
         stream: Stream,
-        /// The first record that stays; at most the head plus one.
+        /// The first record that stays; at most the head plus one. A stream that never had a record may begin anywhere.
         first: u64,
     },
 }

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | entrance | [`runtime`] builds and drains, [`visit`] is one session's stay, [`errand`] is work outside any conversation, [`archive`] reads the past, [`recovery`] ends what a crash left open |
 //! | actors | [`router`] brings into use, [`agent`], [`conversation`], [`channel`] do the work |
-//! | beside them | [`retention`] trims what is kept no longer |
+//! | beside them | [`retention`] trims what is kept no longer, [`transfer`] writes a journal as lines of JSON and reads it |
 //! | shared by them | [`tenant`], [`house`], [`directory`], [`subscriptions`], [`presence`], [`serving`], [`runs`], [`request`], [`outbox`], `place` |
 //! | what agents think with | [`brain`], [`tool`], [`memory`] |
 //! | below everything | [`journal`], [`metrics`], [`protocol`] |
@@ -37,4 +37,5 @@ pub mod subscriptions;
 pub mod tenant;
 pub mod text;
 pub mod tool;
+pub mod transfer;
 pub mod visit;

@@ -5,7 +5,7 @@
 //! a time. What a conversation holds is not here; the recall tool looks at both.
 
 pub mod index;
-mod record;
+pub(crate) mod record;
 mod shelf;
 
 use std::collections::HashMap;

@@ -85,7 +85,8 @@ fn put_names(batch: &mut Batch, state: &State) -> Result<(), Fault> {
 
 fn put_indexes(batch: &mut Batch, store: &Store, state: &State) -> Result<(), Fault> {
     for (stream, tail) in state.tails() {
-        let piece = match index::joined(store, stream, tail) {
+        let begins = state.first(stream).map_or_else(|| index::first(store, stream), Ok)?;
+        let piece = match index::joined(store, stream, tail, begins) {
             // Its older records cannot be reached any more; that is no reason to stop writing for everybody else.
             Err(Fault::Damaged(what)) => {
                 log::error!("{what} is damaged");

@@ -123,12 +123,15 @@ impl<'a> Draft<'a> {
             return Err(Refusal::Batch("There is no such place".to_owned()));
         }
         let head = self.head(later, stream)?;
-        if first > head + 1 {
+        if first > head + 1 && head > 0 {
             return Err(Refusal::Batch(format!("The first record to keep is {first}, and the last is {head}")));
         }
         let known = self.first(later, stream)?;
         later.firsts.insert(stream, first.max(known));
-        Ok(Gone { name: None, records: first.saturating_sub(known) })
+        if head < first {
+            later.heads.insert(stream, first.max(known) - 1);
+        }
+        Ok(Gone { name: None, records: (head + 1).min(first).saturating_sub(known) })
     }
 
     fn check_create(&self, place: Place, name: &PlaceName, later: &mut Known) -> Result<(), Refusal> {

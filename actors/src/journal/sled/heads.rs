@@ -41,6 +41,10 @@ impl Heads {
                     self.old.remove(&stream);
                 }
             }
+            // A stream that never had a record begins there.
+            Effect::Trimmed { stream, first, .. } if self.get(*stream).is_some_and(|head| head < *first) => {
+                self.put(*stream, first.saturating_sub(1));
+            }
             Effect::Created(..) | Effect::Closed(_) | Effect::Trimmed { .. } => {}
         }
     }

@@ -104,12 +104,16 @@ pub(super) fn first(store: &Store, stream: Stream) -> Result<u64, Fault> {
     value.as_ref().try_into().map(u64::from_be_bytes).map_err(|_| damaged(stream))
 }
 
-/// `tail`, put together with the last piece of the index if that is small: what a checkpoint writes.
-pub(super) fn joined(store: &Store, stream: Stream, tail: &Piece) -> Result<Piece, Fault> {
+/// `tail`, put together with the last piece of the index if that is small: what a checkpoint writes. `begins` is the
+/// first record of the stream.
+pub(super) fn joined(store: &Store, stream: Stream, tail: &Piece, begins: u64) -> Result<Piece, Fault> {
     if tail.first <= 1 {
         return Ok(tail.clone());
     }
-    let Some((mut piece, bytes)) = piece_at(store, stream, tail.first - 1)? else { return Err(damaged(stream)) };
+    let Some((mut piece, bytes)) = piece_at(store, stream, tail.first - 1)? else {
+        // A stream may begin anywhere; then nothing of it stands before.
+        return if begins >= tail.first { Ok(tail.clone()) } else { Err(damaged(stream)) };
+    };
     if piece.head() + 1 != tail.first {
         return Err(damaged(stream));
     }

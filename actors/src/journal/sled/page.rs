@@ -20,7 +20,11 @@ pub(super) fn head(state: &RwLock<State>, store: &Store, stream: Stream) -> Resu
             return Ok(tail.head());
         }
     }
-    index::head(store, stream)
+    match index::head(store, stream)? {
+        // It begins where its first record will be.
+        0 => Ok(first(state, store, stream)?.saturating_sub(1)),
+        head => Ok(head),
+    }
 }
 
 /// The `seq` of the first record that a stream has or will have.

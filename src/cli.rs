@@ -4,7 +4,9 @@
 //! line on standard error; wrong usage is answered by clap.
 
 mod key;
+mod progress;
 mod serve;
+mod store;
 mod token;
 
 use std::io::Write;
@@ -39,6 +41,16 @@ enum Command {
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Copy all that the server remembers into a folder, as it is at one moment; also while the server runs.
+    Backup(store::BackupArgs),
+    /// Put a backup in the place of the data folder's content. The server must not run.
+    Restore(store::RestoreArgs),
+    /// Walk the store or a backup: sequences, checksums, references; also while the server runs.
+    Verify(store::VerifyArgs),
+    /// Write all that the server remembers as lines of JSON; also while the server runs.
+    Export(store::ExportArgs),
+    /// Read such lines into an empty store. The server must not run.
+    Import(store::ImportArgs),
 }
 
 /// Where the data folder of the server is, for the commands that share it with a running one.
@@ -71,6 +83,11 @@ pub fn run() -> ExitCode {
         Some(Command::Serve(args)) => serve::run(args),
         Some(Command::Token(args)) => token::run(args),
         Some(Command::Key(command)) => key::run(command),
+        Some(Command::Backup(args)) => store::backup(args),
+        Some(Command::Restore(args)) => store::restore(args),
+        Some(Command::Verify(args)) => store::verify(args),
+        Some(Command::Export(args)) => store::export(args),
+        Some(Command::Import(args)) => store::import(args),
     };
     let Err(error) = done else { return ExitCode::SUCCESS };
     // Nothing can be done where standard error is closed.

@@ -9,4 +9,5 @@ pub mod http;
 pub mod logging;
 pub mod metrics;
 pub mod server;
+pub mod upkeep;
 pub mod ws;

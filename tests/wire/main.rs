@@ -12,6 +12,7 @@ mod credentials;
 mod documents;
 mod drain;
 mod heartbeat;
+mod kills;
 mod malformed;
 mod order;
 mod project;

@@ -32,6 +32,11 @@ use origin::Origins;
 /// The files that hold credentials, in the data folder.
 const FILES: [&str; 2] = ["secret", "keys.json"];
 
+/// Whether a data folder holds credentials.
+pub fn has_credentials(data_dir: &Path) -> bool {
+    FILES.iter().any(|name| data_dir.join(name).exists())
+}
+
 /// Copies the server's secret and the hashes of API keys from one data folder to another, as of one moment and private
 /// to their owner. What is not there is not copied.
 ///

@@ -101,7 +101,7 @@ fn what_is_trimmed_is_gone_and_its_numbers_are_never_given_again() {
         journal.head(log).unwrap();
         fill(&*journal, log, 301..=303);
         assert_eq!(seqs(&*journal, log), [301, 302, 303]);
-        assert_eq!(walk(&journal).findings, [String::new(); 0]);
+        assert_eq!(walk(&journal).findings, Vec::<String>::new());
     }
 }
 
@@ -248,7 +248,7 @@ fn a_page_is_never_torn() {
         }
         done.store(true, Ordering::SeqCst);
     });
-    assert_eq!(walk(&journal).findings, [String::new(); 0]);
+    assert_eq!(walk(&journal).findings, Vec::<String>::new());
 }
 
 #[test]
@@ -282,14 +282,14 @@ fn a_copy_made_under_load_is_a_store_as_of_one_moment() {
             assert!(heads[0] >= at_least && heads.iter().all(|head| *head == heads[0]), "{at_least} {heads:?}");
             assert_eq!(copied.records, copy.size().records);
             assert_eq!(seqs(&*copy, logs[1]), (1..=heads[0]).collect::<Vec<_>>());
-            assert_eq!(walk(&copy).findings, [String::new(); 0]);
+            assert_eq!(walk(&copy).findings, Vec::<String>::new());
         }
         done.store(true, Ordering::SeqCst);
         writer.join().unwrap();
     });
     let error = journal.copy(&dir.path().join("copy 0"), &|_, _| {}).unwrap_err();
     assert!(error.to_string().contains("not empty"), "{error}");
-    assert_eq!(walk(&journal).findings, [String::new(); 0]);
+    assert_eq!(walk(&journal).findings, Vec::<String>::new());
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
@@ -85,6 +86,7 @@ pub fn listen(data_dir: &Path, journal: &Arc<SledJournal>) -> anyhow::Result<()>
         _ => {}
     }
     let listener = at(data_dir, |path| UnixListener::bind(path)).with_context(failed)?;
+    fs::set_permissions(data_dir.join(NAME), fs::Permissions::from_mode(0o600)).with_context(failed)?;
     let (data_dir, journal) = (data_dir.canonicalize().with_context(failed)?, Arc::downgrade(journal));
     let serve = move || {
         for stream in listener.incoming() {

@@ -26,10 +26,11 @@ pub fn restore(
     let manifest = manifest(from)?;
     make_private(data_dir)?;
     let journal = journal_in(data_dir);
-    let taken = is_in_use(&journal)?;
+    // A secret or keys alone are worth as much as the journal.
+    let taken = is_in_use(&journal)? | auth::has_credentials(data_dir);
     ensure!(
         replace || !taken,
-        "{} holds a journal already: name another --data-dir, or say --replace to have it moved aside",
+        "{} holds a journal or credentials already: name another --data-dir, or say --replace to have it moved aside",
         data_dir.display()
     );
     let fresh = data_dir.join("journal.restoring");
@@ -75,7 +76,10 @@ fn move_aside(data_dir: &Path) -> anyhow::Result<PathBuf> {
     let aside = data_dir.join(format!("replaced-{stamp}"));
     make_private(&aside)?;
     auth::copy_credentials(data_dir, &aside)?;
-    fs::rename(journal_in(data_dir), journal_in(&aside)).context("the journal that is there cannot be moved")?;
+    let journal = journal_in(data_dir);
+    if journal.exists() {
+        fs::rename(journal, journal_in(&aside)).context("the journal that is there cannot be moved")?;
+    }
     Ok(aside)
 }
 

@@ -4,6 +4,7 @@
 //! let go before the store is read: a checkpoint between the two only moves what is known from one to the other.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Bound;
 use std::sync::RwLock;
 
@@ -49,8 +50,8 @@ pub(super) fn places(
     let mut settled = 0;
     store.scan(b"p", &key::place(Place(from)), |key, value| {
         let place = key::place_number(key).ok_or_else(|| damaged(key))?;
-        if !places.contains_key(&place) {
-            places.insert(place, Some(decode_name(key, &value)?));
+        if let Entry::Vacant(vacant) = places.entry(place) {
+            vacant.insert(Some(decode_name(key, &value)?));
             settled += 1;
         }
         Ok(settled < limit)

@@ -1,10 +1,12 @@
 //! The command line: what may be typed, and what the process answers with.
 //!
-//! Exit status: 0 when it was done, 2 for wrong usage or configuration, 1 for everything else. An error of ours is one
+//! Exit status: 0 when it was done, 2 for wrong usage or configuration or a file that will not do, 1 for everything else,
+//! such as a run that comes out differently. An error of ours is one
 //! line on standard error; wrong usage is answered by clap.
 
 mod key;
 mod progress;
+mod replay;
 mod serve;
 mod store;
 mod token;
@@ -38,6 +40,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Print a token (JWT), signed with the server's secret.
     Token(token::TokenArgs),
+    /// Play a run again from its record, and print what differs.
+    Replay(replay::ReplayArgs),
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -79,17 +83,21 @@ pub fn run() -> ExitCode {
         Err(usage) => return said(&usage),
     };
     let done = match cli.command {
-        None => serve::run(cli.serve),
-        Some(Command::Serve(args)) => serve::run(args),
-        Some(Command::Token(args)) => token::run(args),
-        Some(Command::Key(command)) => key::run(command),
-        Some(Command::Backup(args)) => store::backup(args),
-        Some(Command::Restore(args)) => store::restore(args),
-        Some(Command::Verify(args)) => store::verify(args),
-        Some(Command::Export(args)) => store::export(args),
-        Some(Command::Import(args)) => store::import(args),
+        None => serve::run(cli.serve).map(|()| true),
+        Some(Command::Serve(args)) => serve::run(args).map(|()| true),
+        Some(Command::Token(args)) => token::run(args).map(|()| true),
+        Some(Command::Backup(args)) => store::backup(args).map(|()| true),
+        Some(Command::Restore(args)) => store::restore(args).map(|()| true),
+        Some(Command::Verify(args)) => store::verify(args).map(|()| true),
+        Some(Command::Export(args)) => store::export(args).map(|()| true),
+        Some(Command::Import(args)) => store::import(args).map(|()| true),
+        Some(Command::Replay(args)) => replay::run(&args),
+        Some(Command::Key(command)) => key::run(command).map(|()| true),
     };
-    let Err(error) = done else { return ExitCode::SUCCESS };
+    let error = match done {
+        Ok(good) => return if good { ExitCode::SUCCESS } else { ExitCode::FAILURE },
+        Err(error) => error,
+    };
     // Nothing can be done where standard error is closed.
     let _ = writeln!(std::io::stderr(), "callboard: {}", one_line(&format!("{error:#}")));
     ExitCode::from(if error.is::<ConfigError>() { 2 } else { 1 })

@@ -8,7 +8,7 @@
 //! | actors | [`router`] brings into use, [`agent`], [`conversation`], [`channel`] do the work |
 //! | beside them | [`retention`] trims what is kept no longer, [`transfer`] writes a journal as lines of JSON and reads it |
 //! | shared by them | [`tenant`], [`house`], [`directory`], [`subscriptions`], [`presence`], [`serving`], [`runs`], [`request`], [`outbox`], `place` |
-//! | what agents think with | [`brain`], [`tool`], [`memory`] |
+//! | what agents think with | [`brain`], [`tool`], [`memory`]; [`tape`] is what came of it |
 //! | below everything | [`journal`], [`metrics`], [`protocol`] |
 
 pub mod agent;
@@ -34,6 +34,7 @@ pub mod runs;
 pub mod runtime;
 pub mod serving;
 pub mod subscriptions;
+pub mod tape;
 pub mod tenant;
 pub mod text;
 pub mod tool;

@@ -9,6 +9,7 @@ use super::rule::{Rule, Rules};
 use crate::channel;
 use crate::channel::record::PublicationRecord;
 use crate::conversation::record::{self as conversation, FailureRecord, MessageRecord};
+use crate::conversation::taped::{TAPES, TapeRecord};
 use crate::journal::format::decode;
 use crate::journal::{Entry, Journal, Kind, Place, PlaceName, Record, Stream};
 use crate::protocol::{Error, Timestamp};
@@ -90,20 +91,20 @@ impl Keeper {
         if first > begun {
             trim(main, first);
         }
-        let (states, failures) = match name.kind {
-            Kind::Conversation => (conversation::STATES, Some(conversation::FAILURES)),
-            _ => (channel::record::STATES, None),
+        let (states, of_runs): (_, &[(u8, AskedAt)]) = match name.kind {
+            Kind::Conversation => (conversation::STATES, &[(conversation::FAILURES, failed_at), (TAPES, taped_at)]),
+            _ => (channel::record::STATES, &[]),
         };
         let states = Stream { place, lane: states };
         let head = self.journal.head(states)?;
         if head > self.journal.first(states)? + STATES {
             trim(states, head);
         }
-        if let Some(lane) = failures.filter(|_| first > 1) {
-            let failures = Stream { place, lane };
-            let kept = self.failures(failures, first)?;
-            if kept > self.journal.first(failures)? {
-                trim(failures, kept);
+        for (lane, asked_at) in of_runs.iter().filter(|_| first > 1) {
+            let stream = Stream { place, lane: *lane };
+            let kept = self.of_runs(stream, first, *asked_at)?;
+            if kept > self.journal.first(stream)? {
+                trim(stream, kept);
             }
         }
         if !batch.is_empty() {
@@ -177,16 +178,17 @@ impl Keeper {
         Ok(young.min(state.delivered + 1))
     }
 
-    /// The first failure of a run whose question is kept.
-    fn failures(&self, stream: Stream, question: u64) -> Result<u64, Error> {
+    /// The first record of a run whose question is kept, or that has not ended.
+    fn of_runs(&self, stream: Stream, question: u64, asked_at: AskedAt) -> Result<u64, Error> {
         let mut first = self.journal.first(stream)?;
+        let open = self.open_run(stream).unwrap_or(u64::MAX);
         loop {
             let records = self.journal.read_after(stream, first - 1, PAGE)?;
             if records.is_empty() {
                 return Ok(first);
             }
             for record in &records {
-                if decode::<FailureRecord>(record)?.asked_at >= question {
+                if record.seq >= open || asked_at(record)? >= question {
                     return Ok(record.seq);
                 }
                 first = record.seq + 1;
@@ -204,6 +206,18 @@ impl Keeper {
         self.journal.append(batch, Box::new(move |result| drop(done.send(result))));
         outcome.recv().unwrap_or_else(|_| Err(Error::internal("The journal ended before it had written")))
     }
+}
+
+/// Where the question stands that a record of a run belongs to.
+type AskedAt = fn(&Record) -> Result<u64, Error>;
+
+fn failed_at(record: &Record) -> Result<u64, Error> {
+    decode::<FailureRecord>(record).map(|failure| failure.asked_at)
+}
+
+fn taped_at(record: &Record) -> Result<u64, Error> {
+    let taped: TapeRecord = decode(record)?;
+    Ok(conversation::parse_run_id(&taped.run).map_or(0, |(asked, _)| asked.seq))
 }
 
 /// When a record was made.

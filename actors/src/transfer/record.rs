@@ -6,13 +6,14 @@ use serde_json::Value;
 
 use crate::channel;
 use crate::conversation::record::{self as conversation, FailureRecord, MessageRecord, parse_run_id};
+use crate::conversation::taped::{TAPES, TapeRecord};
 use crate::journal::format::{decode, encode};
 use crate::journal::{Kind, PlaceName, Record, Stream};
 use crate::memory;
 use crate::protocol::{Error, RunId};
 
 /// Lanes that any kind of place has.
-pub(super) const LANES: u8 = 3;
+pub(super) const LANES: u8 = 4;
 
 /// The word for a kind.
 pub(super) fn word(kind: Kind) -> &'static str {
@@ -49,6 +50,10 @@ pub fn inspect(name: &PlaceName, stream: Stream, record: &Record) -> Result<(), 
             let failure: FailureRecord = decode(record).map_err(|error| error.to_string())?;
             refers(&failure.run, stream, u64::MAX)
         }
+        TAPES => {
+            let taped: TapeRecord = decode(record).map_err(|error| error.to_string())?;
+            refers(&taped.run, stream, u64::MAX)
+        }
         _ => Ok(()),
     }
 }
@@ -67,6 +72,7 @@ pub(super) fn seen(kind: Kind, lane: u8, record: &Record) -> Result<Option<Value
         (Kind::Conversation, conversation::MESSAGES) => value::<MessageRecord>(record),
         (Kind::Conversation, conversation::STATES) => value::<conversation::StateRecord>(record),
         (Kind::Conversation, conversation::FAILURES) => value::<FailureRecord>(record),
+        (Kind::Conversation, TAPES) => value::<TapeRecord>(record),
         (Kind::Channel | Kind::Inbox, channel::record::PUBLICATIONS) => {
             value::<channel::record::PublicationRecord>(record)
         }
@@ -82,6 +88,7 @@ pub(super) fn written(kind: Kind, lane: u8, value: Value) -> Result<Vec<u8>, Err
         (Kind::Conversation, conversation::MESSAGES) => encode(&parsed::<MessageRecord>(value)?),
         (Kind::Conversation, conversation::STATES) => encode(&parsed::<conversation::StateRecord>(value)?),
         (Kind::Conversation, conversation::FAILURES) => encode(&parsed::<FailureRecord>(value)?),
+        (Kind::Conversation, TAPES) => encode(&parsed::<TapeRecord>(value)?),
         (Kind::Channel | Kind::Inbox, channel::record::PUBLICATIONS) => {
             encode(&parsed::<channel::record::PublicationRecord>(value)?)
         }

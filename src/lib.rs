@@ -11,5 +11,7 @@ pub mod metrics;
 pub mod record;
 pub mod replay;
 pub mod server;
+pub mod tls;
 pub mod upkeep;
+mod watched;
 pub mod ws;

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::journal::Journal;
 use crate::protocol::{Code, Error};
+use crate::spans::Trace;
 
 /// How the runtime behaves. The server fills this from its configuration.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub struct Settings {
     pub approval: Duration,
     /// Whether what runs did is kept, so that it can be read and played again.
     pub records: bool,
+    /// Where the spans of traces go; nowhere unless it is set.
+    pub spans: Trace,
 }
 
 impl Default for Settings {
@@ -42,6 +45,7 @@ impl Default for Settings {
             idle: Duration::from_secs(300),
             approval: Duration::from_secs(7 * 24 * 60 * 60),
             records: true,
+            spans: Trace::default(),
         }
     }
 }

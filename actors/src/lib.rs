@@ -9,7 +9,7 @@
 //! | beside them | [`retention`] trims what is kept no longer, [`transfer`] writes a journal as lines of JSON and reads it |
 //! | shared by them | [`tenant`], [`house`], [`directory`], [`subscriptions`], [`presence`], [`serving`], [`runs`], [`request`], [`outbox`], `place` |
 //! | what agents think with | [`brain`], [`tool`], [`memory`]; [`tape`] is what came of it |
-//! | below everything | [`journal`], [`metrics`], [`protocol`] |
+//! | below everything | [`journal`], [`metrics`], [`spans`], [`protocol`] |
 
 pub mod agent;
 pub mod archive;
@@ -33,6 +33,7 @@ pub mod router;
 pub mod runs;
 pub mod runtime;
 pub mod serving;
+pub mod spans;
 pub mod subscriptions;
 pub mod tape;
 pub mod tenant;

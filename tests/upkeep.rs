@@ -270,3 +270,94 @@ async fn what_is_kept_no_longer_is_a_clear_error_and_its_numbers_are_gone() {
     }
     assert_eq!(server.tool(&["verify"]), "The store is sound.");
 }
+
+fn unpacked(data: &Path) {
+    fs::create_dir_all(data).unwrap();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store/journal-format-1.tar.gz");
+    assert!(Command::new("tar").arg("xzf").arg(fixture).arg("-C").arg(data).status().unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_of_the_first_format_opens_and_reads_right() {
+    let folder = tempfile::tempdir().unwrap();
+    unpacked(folder.path());
+    let server = over(folder.path());
+    let page = get(&server, "/channels/news/messages?limit=100", "").await;
+    let numbers: Vec<_> = page["messages"].as_array().unwrap().iter().map(|m| m["content"]["number"].clone()).collect();
+    assert_eq!(numbers, (1..=40).map(Value::from).collect::<Vec<_>>());
+    assert_eq!(get(&server, "/conversations/talk", "").await["lead"], "sage");
+    let talk = get(&server, "/conversations/talk/messages?limit=100", "").await;
+    let words: Vec<_> = talk["messages"].as_array().unwrap().iter().filter_map(|m| m["content"].as_str()).collect();
+    assert!(words.starts_with(&["compute 0 + 1", "0 + 1 = 1", "compute 1 + 1", "1 + 1 = 2"]), "{words:?}");
+    assert!(words.contains(&"nyx handed the conversation over to sage: memory is needed"), "{words:?}");
+    let big = get(&server, "/channels/big/messages", "").await;
+    assert_eq!(big["messages"][0]["content"].as_str().unwrap().len(), 20_000);
+    let mut client = server.client().await;
+    let recalled = chat(&mut client, "talk", "when is tea?").await;
+    assert!(recalled["data"]["response"].as_str().unwrap().contains("at four"), "{recalled}");
+    assert_eq!(publish(&mut client, "news", json!(41)).await, 41);
+    assert_eq!(server.tool(&["verify"]), "The store is sound.");
+}
+
+#[test]
+fn a_store_of_a_format_that_nobody_knows_yet_is_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    unpacked(folder.path());
+    let db = sled::open(folder.path().join("journal")).unwrap();
+    db.insert("mformat", &99_u32.to_be_bytes()).unwrap();
+    drop(db);
+    let said = refused(&callboard(&["serve", "--bind", "127.0.0.1:0", "--data-dir", folder.path().to_str().unwrap()]));
+    assert!(said.contains("has format 99") && said.contains("Start a later version on it"), "{said}");
+}
+
+/// Bytes flipped and ends cut off at many places, from a seed: the store is refused with what to do, or it is walked and
+/// the damage named, or it was not hit and everything is there. Never garbage, never a panic.
+#[test]
+fn damage_anywhere_is_refused_or_named_and_never_garbage() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = folder.path().join("whole");
+    unpacked(&whole);
+    let export = |data: &Path| callboard(&["export", "--data-dir", data.to_str().unwrap()]);
+    let lines = export(&whole);
+    assert!(lines.status.success());
+    let length = fs::metadata(whole.join("journal/db")).unwrap().len();
+    let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64 | 1;
+    println!("seed {seed}");
+    let (mut state, mut hit) = (seed, 0);
+    let mut random = move |below: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % below
+    };
+    for round in 0..40_u64 {
+        let data = folder.path().join(format!("round {round}"));
+        copy(&whole, &data);
+        let path = data.join("journal/db");
+        let at = random(length);
+        if round % 4 == 3 {
+            fs::File::options().write(true).open(&path).unwrap().set_len(at).unwrap();
+        } else {
+            let mut bytes = fs::read(&path).unwrap();
+            let many = usize::try_from(1 + random(200)).unwrap();
+            let at = usize::try_from(at).unwrap();
+            bytes.iter_mut().skip(at).take(many).for_each(|byte| *byte ^= 0xA5);
+            fs::write(&path, bytes).unwrap();
+        }
+        let shown = format!("seed {seed}, round {round}, at {at}");
+        let verified = callboard(&["verify", "--data-dir", data.to_str().unwrap()]);
+        let said = String::from_utf8(verified.stderr.clone()).unwrap() + &String::from_utf8_lossy(&verified.stdout);
+        assert!(!said.contains("panicked"), "{shown}: {said}");
+        match verified.status.code() {
+            Some(0) => assert_eq!(export(&data).stdout, lines.stdout, "{shown}: something is missing without a word"),
+            Some(1) => {
+                hit += 1;
+                assert!(said.contains("damaged") || said.contains("lost its end"), "{shown}: {said}");
+                assert!(said.contains("estore "), "{shown}: what to do: {said}");
+            }
+            status => panic!("{shown}: {status:?} {said}"),
+        }
+        fs::remove_dir_all(&data).unwrap();
+    }
+    assert!(hit > 0, "seed {seed}: some of it must have hit");
+}

@@ -3,12 +3,13 @@
 //! sled panics where a page is damaged; here a panic becomes an error. It also keeps the first error of a write for
 //! ever, so a store that failed is dropped and opened anew in place ([`Store::reopen`]).
 
+use std::cell::Cell;
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Once, PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -252,7 +253,32 @@ fn is_locked(fault: &Fault) -> bool {
 }
 
 fn guarded<T>(what: &str, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Fault::Damaged(what.to_owned())))
+    QUIET.call_once(quieten);
+    let outer = GUARDED.replace(true);
+    let done = catch_unwind(AssertUnwindSafe(work));
+    GUARDED.set(outer);
+    done.unwrap_or_else(|_| Err(Fault::Damaged(what.to_owned())))
+}
+
+static QUIET: Once = Once::new();
+
+thread_local! {
+    /// Whether this thread is inside of sled.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A panic of sled is an error here: it goes to the log as one line, and everybody else's goes where it went before.
+fn quieten() {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        let thread = thread::current();
+        let own = thread.name().is_some_and(|name| name.starts_with("sled-io") || name.contains("flusher"));
+        if GUARDED.get() || own {
+            log::error!("the store: {info}");
+        } else {
+            before(info);
+        }
+    }));
 }
 
 /// Puts the checksum before a value.

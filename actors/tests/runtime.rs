@@ -368,20 +368,25 @@ fn what_waits_is_served_by_priority_and_in_the_order_it_came() {
         let first = guest.ask("a", "wait");
         guest.begun();
         use Priority::{High, Low, Normal, Urgent};
+        // Nothing comes before this one, which waits as well: by the time it goes on, all the others are with the agent.
+        let barrier = guest.ask_with(Some("a"), "wait", |ask| ask.priority = Urgent);
         let asked = [Low, Normal, Urgent, High, Low, Urgent, High, Normal];
         let mut expected: Vec<(Priority, Token)> = Vec::new();
         for priority in asked {
             expected.push((priority, guest.ask_with(Some("a"), "hello", |ask| ask.priority = priority)));
         }
-        for _ in asked {
+        for _ in 0..=asked.len() {
             while !matches!(guest.next().1.event, Event::RunAccepted { .. }) {}
         }
-        // What comes behind them is handled when all of them are with the agent.
+        // What comes behind them is handled when all of them are on their way to the agent.
         let conversation = ConversationId::trusted("c");
         let joined = guest.send(Interest::NOTHING, Command::Join { conversation, agents: Vec::new(), mode: None });
         guest.end(joined);
         house.gate.add_permits(1);
         guest.end(first);
+        guest.begun();
+        house.gate.add_permits(1);
+        guest.end(barrier);
         let rank = |priority: Priority| [Urgent, High, Normal, Low].iter().position(|known| *known == priority);
         expected.sort_by_key(|(priority, _)| rank(*priority));
         for (_, token) in expected {

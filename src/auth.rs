@@ -78,6 +78,11 @@ impl Authenticator {
         Err(AuthError::Missing)
     }
 
+    /// Whether nobody is let in without credentials.
+    pub fn is_required(&self) -> bool {
+        self.required
+    }
+
     /// Refuses a page of a foreign origin. `origin` and `host` are the headers of those names.
     ///
     /// # Errors

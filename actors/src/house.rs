@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::journal::Journal;
 use crate::protocol::{Code, Error};
+use crate::spans::Trace;
 
 /// How the runtime behaves. The server fills this from its configuration.
 #[derive(Clone, Debug)]
@@ -25,6 +26,12 @@ pub struct Settings {
     pub inbox_max: usize,
     /// After how long an actor that nobody uses goes away.
     pub idle: Duration,
+    /// How long a run waits for approval.
+    pub approval: Duration,
+    /// Whether what runs did is kept, so that it can be read and played again.
+    pub records: bool,
+    /// Where the spans of traces go; nowhere unless it is set.
+    pub spans: Trace,
 }
 
 impl Default for Settings {
@@ -36,6 +43,9 @@ impl Default for Settings {
             inbox_keep: Duration::from_secs(24 * 60 * 60),
             inbox_max: 1000,
             idle: Duration::from_secs(300),
+            approval: Duration::from_secs(7 * 24 * 60 * 60),
+            records: true,
+            spans: Trace::default(),
         }
     }
 }

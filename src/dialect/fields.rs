@@ -11,7 +11,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use callboard_actors::protocol::id::check_id;
-use callboard_actors::protocol::{Code, Error, Result};
+use callboard_actors::protocol::{Code, Error, Result, TraceParent};
 
 /// The deepest nesting of arrays and objects that is passed on to others: deeper, and some client's parser gives up.
 const MAX_DEPTH: usize = 64;
@@ -165,6 +165,11 @@ impl<'a> Fields<'a> {
             return Err(self.invalid(name, "valid JSON"));
         }
         Ok(Some(text))
+    }
+
+    /// Where the frame stands in a trace: its field `traceparent`, if that is one.
+    pub fn trace(&self) -> Option<TraceParent> {
+        self.text("traceparent").ok().flatten().and_then(|text| TraceParent::parse(&text))
     }
 
     /// An error about a field of this object.

@@ -11,7 +11,10 @@ use callboard_actors::protocol::Code;
 use callboard_actors::runtime::Runtime;
 
 /// Every metric that is documented, the runtime's with the server's.
-pub const NAMES: [&str; 20] = [
+pub const NAMES: [&str; 24] = [
+    "callboard_actors",
+    "callboard_agents",
+    "callboard_brain_threads",
     "callboard_channels",
     "callboard_commit_seconds",
     "callboard_compressed_total",
@@ -20,6 +23,7 @@ pub const NAMES: [&str; 20] = [
     "callboard_frames_total",
     "callboard_http_request_seconds",
     "callboard_http_requests_total",
+    "callboard_inboxes",
     "callboard_journal_bytes",
     "callboard_journal_queue_depth",
     "callboard_journal_records",
@@ -96,10 +100,13 @@ pub fn request(class: &'static str, seconds: f64) {
 /// What is read rather than counted: called before every look at the metrics.
 pub fn refresh(runtime: &Runtime, journal: Size) {
     let house = runtime.house();
-    let (mut queues, mut conversations, mut channels) = (BTreeMap::<String, usize>::new(), 0, 0);
+    let mut queues = BTreeMap::<String, usize>::new();
+    let (mut agents, mut conversations, mut channels, mut inboxes) = (0, 0, 0, 0);
     for tenant in runtime.tenants() {
         conversations += tenant.conversations.len();
         channels += tenant.channels.len();
+        inboxes += tenant.inboxes.len();
+        agents += tenant.directory.all().len();
         for listing in tenant.directory.all().iter() {
             let card = &listing.card;
             let agent = if card.remote { REMOTE } else { card.name().as_str() };
@@ -111,6 +118,9 @@ pub fn refresh(runtime: &Runtime, journal: Size) {
     }
     metrics::gauge!("callboard_conversations").set(float(conversations as u64));
     metrics::gauge!("callboard_channels").set(float(channels as u64));
+    metrics::gauge!("callboard_inboxes").set(float(inboxes as u64));
+    metrics::gauge!("callboard_agents").set(float(agents as u64));
+    metrics::gauge!("callboard_brain_threads").set(float(house.brain_threads() as u64));
     metrics::gauge!("callboard_open_runs").set(float(house.open_runs() as u64));
     metrics::gauge!("callboard_uptime_seconds").set(float(house.uptime_ms()) / 1000.0);
     metrics::gauge!("callboard_journal_bytes").set(float(journal.bytes));
@@ -157,6 +167,9 @@ fn describe() {
     gauge!("callboard_queue_depth", Unit::Count, "Accepted runs that wait for an agent, over all tenants.");
     gauge!("callboard_conversations", Unit::Count, "Conversations in use, over all tenants.");
     gauge!("callboard_channels", Unit::Count, "Channels in use, over all tenants.");
+    gauge!("callboard_inboxes", Unit::Count, "Inboxes of agents in use, over all tenants.");
+    gauge!("callboard_agents", Unit::Count, "Agents, those of other processes too, over all tenants.");
+    gauge!("callboard_brain_threads", Unit::Count, "Threads that brains hold, those of runs given up too.");
     gauge!("callboard_open_runs", Unit::Count, "Accepted runs that have not ended.");
     gauge!("callboard_uptime_seconds", Unit::Seconds, "Since the server started.");
     gauge!("callboard_journal_bytes", Unit::Bytes, "What the journal takes on disk.");

@@ -98,7 +98,7 @@ fn open_journal(config: &Config) -> anyhow::Result<(Arc<dyn Journal>, Recovered)
 
 fn build_runtime(config: &Config, journal: Arc<dyn Journal>, memory: Arc<Memory>) -> anyhow::Result<Runtime> {
     let workspace = config.server.workspace.canonicalize().context("server.workspace cannot be resolved")?;
-    let materials = Materials { workspace, memory };
+    let materials = Materials { workspace, memory, unruly: config.debug.unruly };
     let mut cast = Vec::new();
     for persona in &config.agents {
         let brain = maker::make(persona, &materials)

@@ -14,15 +14,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use self::assignment::{Assignment, Progress, Reports, Told};
 use self::card::AgentCard;
 use self::queue::Queue;
-use self::turn::TurnSink;
+use self::turn::{Threads, TurnSink};
 use crate::brain::{Brain, Brief};
 use crate::directory::{Colleagues, Directory};
-use crate::metrics;
+use crate::metrics::{self, Living};
 use crate::protocol::{
     Answer, Code, Envelope, Error, Event, Mood, Priority, Run, RunKind, TenantId, Timestamp, TraceParent,
 };
@@ -45,6 +46,8 @@ pub struct AgentParts {
     pub directory: Arc<Directory>,
     /// After how long a waiting run moves up one level.
     pub aging: Duration,
+    /// The threads that brains may think on, of all agents.
+    pub threads: Arc<Semaphore>,
     /// Set when the house stops and no run goes on.
     pub interrupted: CancellationToken,
     /// Where the spans of its runs begin.
@@ -56,7 +59,9 @@ pub struct Agent {
     parts: AgentParts,
     queue: Queue<Assignment>,
     colleagues: Colleagues,
+    threads: Threads,
     running: usize,
+    _living: Living,
     /// Told when the agent is gone, so that whoever minds it starts another; a panic leaves no other trace.
     _watch: DeathWatch,
 }
@@ -84,7 +89,8 @@ impl Agent {
     pub fn new(parts: AgentParts, watch: DeathWatch) -> Self {
         let queue = Queue::new(parts.aging);
         let colleagues = Colleagues::new(parts.directory.clone());
-        Self { parts, queue, colleagues, running: 0, _watch: watch }
+        let threads = Threads::new(parts.card.persona.limits.concurrency, parts.threads.clone());
+        Self { parts, queue, colleagues, threads, running: 0, _living: Living::new("agent"), _watch: watch }
     }
 
     /// Begins waiting runs while there is room for them.
@@ -150,7 +156,8 @@ impl Agent {
         };
         tape.open(opening(&brief, now));
         let sink = Arc::new(TurnSink::new(progress, self.parts.subscriptions.clone(), owner, stream, told));
-        let work = turn::take(self.parts.brain.clone(), brief, sink.clone(), self.parts.interrupted.clone());
+        let (brain, threads) = (self.parts.brain.clone(), self.threads.clone());
+        let work = turn::take(brain, brief, sink.clone(), threads, self.parts.interrupted.clone());
         ctx.spawn(work.into_actor(self).map(move |result, agent, ctx| {
             let waits = result.is_err() && !tape.waits().is_empty();
             if let Err(error) = &result

@@ -9,6 +9,7 @@ pub mod maker;
 pub mod materials;
 mod pieces;
 pub mod remote;
+mod unruly;
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -136,6 +136,7 @@ fn employ(tenant: &Arc<Tenant>, cast: &Cast, card: Arc<AgentCard>, watch: DeathW
         subscriptions: tenant.subscriptions.clone(),
         directory: tenant.directory.clone(),
         aging: tenant.house.settings.aging,
+        threads: tenant.house.threads().clone(),
         interrupted: tenant.house.interrupted().clone(),
         spans: tenant.house.settings.spans.clone(),
     };

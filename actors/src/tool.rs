@@ -15,6 +15,7 @@ pub mod search;
 pub mod sentiment;
 pub mod summary;
 pub mod toolbox;
+pub mod unruly;
 mod workspace;
 
 use std::path::PathBuf;

@@ -8,4 +8,6 @@ use serde::Deserialize;
 pub struct DebugConfig {
     /// Whether `/echo` is served, which sends every message back.
     pub echo: bool,
+    /// Whether agents' files may name the brain and the tool `unruly`, which misbehave on purpose.
+    pub unruly: bool,
 }

@@ -212,9 +212,9 @@ impl Server {
         String::from_utf8(output.stdout).unwrap().lines().last().unwrap_or_default().to_owned()
     }
 
-    /// No part of a server may panic, whatever its clients do.
+    /// No part of a server may panic, whatever its clients do; save the one that is made to, where it is switched on.
     fn check(&self) {
-        let stderr = self.stderr();
+        let stderr = self.stderr().replace("panicked at actors/src/tool/unruly.rs", "");
         assert!(!stderr.contains("panicked at"), "the server panicked:\n{stderr}");
     }
 }

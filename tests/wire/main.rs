@@ -14,6 +14,7 @@ mod documents;
 mod drain;
 mod heartbeat;
 mod hostile;
+mod isolation;
 mod malformed;
 mod order;
 mod project;

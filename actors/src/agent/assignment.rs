@@ -132,7 +132,7 @@ pub(super) struct ProgressReports {
 }
 
 impl ProgressReports {
-    /// Sends a report past a full mailbox: how many there may be in a run is bounded by `turn::MAX_STEPS` and `turn::MAX_DELTAS`.
+    /// Sends a report past a full mailbox: how many there may be in a run is bounded by `turn::TurnSink`.
     pub(super) fn send(&self, progress: Progress) {
         self.to.do_send(Report { run: self.run.clone(), progress });
     }

@@ -23,7 +23,7 @@ use crate::protocol::{Answer, Code, Error, Event, Role, Run, RunKind, Step, Step
 use crate::spans::execute_tool;
 use crate::tape::{Known, MAX_KNOWN};
 use crate::text::shortened;
-use crate::tool::toolbox::{all, toolbox};
+use crate::tool::toolbox::{every, toolbox};
 use crate::tool::{Output, Scene, Tool};
 
 use plan::{Plan, Planned};
@@ -59,7 +59,7 @@ impl std::fmt::Debug for Builtin {
 impl Builtin {
     /// A brain with the tools of these names; an unknown name is an error that lists the known ones.
     pub fn new(tools: &[String], materials: Materials) -> Result<Self, Error> {
-        Ok(Self { own: toolbox(tools)?, all: all(), materials })
+        Ok(Self { own: toolbox(tools, materials.unruly)?, all: every(materials.unruly), materials })
     }
 
     /// The agent's own tools and all there are. Work outside any conversation neither reads nor leaves memories.

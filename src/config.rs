@@ -15,6 +15,7 @@ mod journal;
 mod limits;
 mod log;
 mod rate;
+mod retention;
 mod runtime;
 mod server;
 mod source;
@@ -37,6 +38,7 @@ pub use journal::JournalConfig;
 pub use limits::LimitsConfig;
 pub use log::LogConfig;
 pub use rate::RateConfig;
+pub use retention::{RetentionConfig, RuleConfig};
 pub use runtime::RuntimeConfig;
 pub use server::ServerConfig;
 pub use source::Flags;
@@ -68,6 +70,8 @@ pub struct Config {
     pub heartbeat: HeartbeatConfig,
     /// How agents, conversations and channels keep time.
     pub runtime: RuntimeConfig,
+    /// What is kept of the past.
+    pub retention: RetentionConfig,
     /// The store under everything that is remembered.
     pub journal: JournalConfig,
     /// What is written about the server's doings.
@@ -125,6 +129,7 @@ impl Config {
         self.rate.check()?;
         self.heartbeat.check()?;
         self.runtime.check()?;
+        self.retention.check()?;
         self.journal.check()?;
         self.log.check()
     }

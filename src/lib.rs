@@ -12,5 +12,6 @@ pub mod record;
 pub mod replay;
 pub mod server;
 pub mod tls;
+pub mod upkeep;
 mod watched;
 pub mod ws;

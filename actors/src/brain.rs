@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agent::persona::Persona;
 use crate::protocol::{AgentName, Answer, Error, Event, Message, Mood, Run, Step, Subject, TenantId};
+use crate::tape::Tape;
 
 /// What a brain is told about the work at hand.
 #[derive(Clone, Debug)]
@@ -48,6 +49,8 @@ pub struct Brief {
     pub deadline: Instant,
     /// Set when the run is cancelled or given up: stop as soon as possible.
     pub cancelled: CancellationToken,
+    /// What every use of a tool and every exchange with a model passes, see [`crate::tape`].
+    pub tape: Arc<Tape>,
 }
 
 /// Where a brain reports to as it goes. Reports never block and never fail.

@@ -136,6 +136,7 @@ impl Colleagues {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::agent::persona::Persona;
@@ -154,16 +155,8 @@ mod tests {
     }
 
     fn listing(name: &str) -> Listing {
-        let persona = Persona {
-            name: AgentName::trusted(name),
-            title: String::new(),
-            description: String::new(),
-            specialities: Vec::new(),
-            greeting: String::new(),
-            tools: Vec::new(),
-            brain: "echo".to_owned(),
-            limits: Default::default(),
-        };
+        let text = format!("name = \"{name}\"\ntitle = \"\"\ndescription = \"\"\ngreeting = \"\"");
+        let persona: Persona = toml::from_str(&text).unwrap();
         let card = Arc::new(AgentCard::new(&TenantId::trusted("t"), Arc::new(persona), false));
         Listing { card, assign: Nobody.start().recipient() }
     }

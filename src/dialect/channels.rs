@@ -139,7 +139,8 @@ fn step(fields: &Fields<'_>, bounds: &Bounds) -> Result<Step> {
         Some(_) => return Err(notes.invalid("stage", "planning or action")),
     };
     let importance = notes.fraction("importance")?.unwrap_or(0.5);
-    let call = (!tool.is_empty()).then(|| ToolCall { tool, arguments: "{}".to_owned(), ok: true });
+    let call =
+        (!tool.is_empty()).then(|| ToolCall { tool, arguments: "{}".to_owned(), ok: true, ..ToolCall::default() });
     Ok(Step { call, ..Step::now(kind, content, importance) })
 }
 
@@ -216,6 +217,9 @@ impl Dialect for Channels {
                 | Event::RunDelta { .. }
                 | Event::RunAnswered { .. }
                 | Event::RunFailed { .. }
+                | Event::RunWaits { .. }
+                | Event::ApprovalRequested { .. }
+                | Event::ApprovalDecided { .. }
                 | Event::MessageAdded { .. }
                 | Event::Typing { .. }
                 | Event::HandedOff { .. }

@@ -26,11 +26,11 @@ pub fn score(text: &str) -> f64 {
 pub struct Sentiment;
 
 impl Tool for Sentiment {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "sentiment"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "analyze the sentiment of a text: positive, negative or neutral, with a score"
     }
 

@@ -61,7 +61,8 @@ mod tests {
     #[test]
     fn tools_are_found_by_name_and_described() {
         let names: Vec<String> = ["clock", "arithmetic", "clock"].map(str::to_owned).to_vec();
-        let found: Vec<&str> = toolbox(&names, false).unwrap().iter().map(|tool| tool.name()).collect();
+        let tools = toolbox(&names, false).unwrap();
+        let found: Vec<&str> = tools.iter().map(|tool| tool.name()).collect();
         assert_eq!(found, ["clock", "arithmetic"]);
         let error = toolbox(&["teapot".to_owned()], false).err().unwrap().to_string();
         assert!(error.contains("teapot") && error.contains("sentiment"), "{error}");

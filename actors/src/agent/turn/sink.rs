@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::agent::assignment::{Progress, ProgressReports};
+use crate::agent::assignment::{Progress, ProgressReports, Told};
 use crate::brain::Sink;
 use crate::protocol::{AgentName, Answer, Code, Envelope, Error, Event, Step, Subject};
 use crate::subscriptions::Subscriptions;
@@ -32,11 +32,15 @@ pub(in crate::agent) struct TurnSink {
     /// The only subject that may hear of it; `None`: everybody of the tenant.
     owner: Option<Subject>,
     stream: bool,
+    /// What was told before the run had to wait, and is not told again.
+    told: Told,
     steps: AtomicU32,
     deltas: AtomicU32,
+    /// Bytes of the pieces so far, those that were told before among them.
+    bytes: AtomicUsize,
     /// Bytes of the steps.
     done: AtomicUsize,
-    /// Bytes of the pieces.
+    /// Bytes of the pieces, whether or not anybody wants them.
     said: AtomicUsize,
     /// Pieces beyond `MAX_DELTAS`.
     rest: Mutex<String>,
@@ -52,12 +56,15 @@ impl TurnSink {
         subscriptions: Arc<Subscriptions>,
         owner: Option<Subject>,
         stream: bool,
+        told: Told,
     ) -> Self {
         Self {
             reports,
             subscriptions,
             owner,
             stream,
+            told,
+            bytes: AtomicUsize::new(0),
             steps: AtomicU32::new(0),
             deltas: AtomicU32::new(0),
             done: AtomicUsize::new(0),
@@ -65,6 +72,12 @@ impl TurnSink {
             rest: Mutex::default(),
             exceeded: AtomicBool::new(false),
         }
+    }
+
+    /// How much has been told by now, before and since.
+    pub(in crate::agent) fn told(&self) -> Told {
+        let steps = self.steps.load(Ordering::Relaxed).max(self.told.steps);
+        Told { steps, bytes: self.bytes.load(Ordering::Relaxed).max(self.told.bytes) }
     }
 
     /// Reports what was held back, so that the pieces joined are the answer.
@@ -104,7 +117,7 @@ impl Sink for TurnSink {
     fn step(&self, step: Step) {
         let call = step.call.as_ref().map_or(0, |call| call.tool.len() + call.arguments.len());
         self.count(&self.done, step.content.len() + call);
-        if self.steps.fetch_add(1, Ordering::Relaxed) < MAX_STEPS {
+        if (self.told.steps..MAX_STEPS).contains(&self.steps.fetch_add(1, Ordering::Relaxed)) {
             self.reports.send(Progress::Step(step));
         }
     }
@@ -114,6 +127,10 @@ impl Sink for TurnSink {
         if !self.stream || piece.is_empty() {
             return;
         }
+        let before = self.bytes.fetch_add(piece.len(), Ordering::Relaxed);
+        let Some(piece) = piece.get(self.told.bytes.saturating_sub(before)..).filter(|news| !news.is_empty()) else {
+            return;
+        };
         if self.deltas.fetch_add(1, Ordering::Relaxed) < MAX_DELTAS {
             self.reports.send(Progress::Delta(piece.to_owned()));
         } else {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::agent::persona::Persona;
 use crate::memory::tests::memory;
-use crate::protocol::{AgentId, AgentName, ConversationId, MessageId, Mood, Run, RunId, TenantId, Turn};
+use crate::protocol::{AgentId, AgentName, ConversationId, MessageId, Mood, Run, RunId, TenantId, Timestamp, Turn};
 use crate::tool::tests::message;
 use crate::tool::toolbox::all;
 use tokio_util::sync::CancellationToken;
@@ -76,6 +76,7 @@ impl Agent {
             stream: false,
             deadline: Instant::now() + Duration::from_secs(60),
             cancelled: CancellationToken::new(),
+            tape: Arc::default(),
         };
         Self { brain: Builtin::new(&persona.tools, materials).unwrap(), brief }
     }

@@ -25,6 +25,10 @@ fn message_id() -> impl Strategy<Value = MessageId> {
     "[A-Za-z0-9._:-]{1,128}".prop_map(MessageId::trusted)
 }
 
+fn subject() -> impl Strategy<Value = Subject> {
+    "[A-Za-z0-9._:-]{1,128}".prop_map(Subject::trusted)
+}
+
 fn at() -> impl Strategy<Value = Timestamp> {
     any::<i64>().prop_map(Timestamp)
 }
@@ -39,14 +43,11 @@ fn run() -> impl Strategy<Value = RunId> {
 
 fn step() -> impl Strategy<Value = Step> {
     let kind = prop_oneof![Just(StepKind::Planning), Just(StepKind::Action), Just(StepKind::Answer)];
-    let call = (text(), text(), any::<bool>()).prop_map(|(tool, arguments, ok)| ToolCall { tool, arguments, ok });
-    (kind, text(), 0.0..=1.0_f32, at(), of(call)).prop_map(|(kind, content, importance, at, call)| Step {
-        kind,
-        content,
-        importance,
-        at,
-        call,
-    })
+    let call = (text(), text(), any::<bool>(), text(), text());
+    let call = call.prop_map(|(tool, arguments, ok, id, result)| ToolCall { tool, arguments, ok, id, result });
+    let tokens = (any::<u64>(), any::<u64>()).prop_map(|(input, output)| Tokens { input, output });
+    (kind, text(), 0.0..=1.0_f32, at(), of(call), of(tokens))
+        .prop_map(|(kind, content, importance, at, call, tokens)| Step { kind, content, importance, at, call, tokens })
 }
 
 fn part() -> impl Strategy<Value = Part> {
@@ -74,7 +75,7 @@ fn message() -> impl Strategy<Value = MessageRecord> {
 
 fn state() -> impl Strategy<Value = StateRecord> {
     let mode = prop_oneof![Just(Mode::Lead), Just(Mode::All), Just(Mode::Auto)];
-    let owner = of(text().prop_map(Subject::trusted));
+    let owner = of(subject());
     (owner, prop::collection::vec(agent(), 0..5), agent(), mode, at())
         .prop_map(|(owner, agents, lead, mode, created_at)| StateRecord { owner, agents, lead, mode, created_at })
 }
@@ -98,7 +99,7 @@ fn failure() -> impl Strategy<Value = FailureRecord> {
 }
 
 fn publication() -> impl Strategy<Value = PublicationRecord> {
-    let subject = text().prop_map(Subject::trusted);
+    let subject = subject();
     (message_id(), of(agent()), subject, text(), text(), of(text()), of(message_id()), at()).prop_map(
         |(id, agent, subject, kind, content, metadata, reply_to, created_at)| PublicationRecord {
             id,
@@ -114,11 +115,11 @@ fn publication() -> impl Strategy<Value = PublicationRecord> {
 }
 
 fn channel_state() -> impl Strategy<Value = channel::StateRecord> {
-    (of(text()), of(text()), text(), at(), any::<u64>()).prop_map(
+    (of(text()), of(text()), subject(), at(), any::<u64>()).prop_map(
         |(name, description, created_by, created_at, delivered)| channel::StateRecord {
             name,
             description,
-            created_by: Subject::trusted(created_by),
+            created_by,
             created_at,
             delivered,
         },

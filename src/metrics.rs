@@ -11,12 +11,13 @@ use callboard_actors::protocol::Code;
 use callboard_actors::runtime::Runtime;
 
 /// Every metric that is documented, the runtime's with the server's.
-pub const NAMES: [&str; 22] = [
+pub const NAMES: [&str; 24] = [
     "callboard_actors",
     "callboard_agents",
     "callboard_brain_threads",
     "callboard_channels",
     "callboard_commit_seconds",
+    "callboard_compressed_total",
     "callboard_conversations",
     "callboard_errors_total",
     "callboard_frames_total",
@@ -33,6 +34,7 @@ pub const NAMES: [&str; 22] = [
     "callboard_run_wait_seconds",
     "callboard_runs_total",
     "callboard_sessions",
+    "callboard_turned_away_total",
     "callboard_uptime_seconds",
 ];
 
@@ -54,6 +56,39 @@ pub fn session_began(dialect: &'static str) {
 /// A session ended.
 pub fn session_ended(dialect: &'static str) {
     metrics::gauge!("callboard_sessions", "dialect" => dialect).decrement(1.0);
+}
+
+/// What there can be too many of, as a label.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Full {
+    /// Connections of one address.
+    Connections,
+    /// Sessions of one address.
+    Address,
+    /// Sessions of one principal.
+    Principal,
+    /// Sessions.
+    House,
+}
+
+/// A connection or a session was turned away, because there were as many as there may be.
+pub fn turned_away(full: Full) {
+    turn_away(full, 1);
+}
+
+fn turn_away(full: Full, count: u64) {
+    let label = match full {
+        Full::Connections => "connections_of_address",
+        Full::Address => "sessions_of_address",
+        Full::Principal => "sessions_of_principal",
+        Full::House => "sessions",
+    };
+    metrics::counter!("callboard_turned_away_total", "full" => label).increment(count);
+}
+
+/// A message was compressed.
+pub fn compressed() {
+    metrics::counter!("callboard_compressed_total").increment(1);
 }
 
 /// An HTTP request was answered; `class` is the first digit of the status, as `2xx`.
@@ -105,6 +140,11 @@ pub fn install() -> anyhow::Result<PrometheusHandle> {
     let handle = PrometheusBuilder::new().set_buckets(SECONDS)?.install_recorder()?;
     describe();
     runtime::describe();
+    // Shown from the beginning: an alarm on what is not there rings for nothing.
+    for full in [Full::Connections, Full::Address, Full::Principal, Full::House] {
+        turn_away(full, 0);
+    }
+    metrics::counter!("callboard_compressed_total").increment(0);
     Ok(handle)
 }
 
@@ -112,7 +152,17 @@ fn describe() {
     use metrics::{describe_counter as counter, describe_gauge as gauge, describe_histogram as histogram};
     counter!("callboard_frames_total", Unit::Count, "Frames from clients, by dialect and type.");
     counter!("callboard_errors_total", Unit::Count, "Errors that sessions were told of, by dialect and code.");
+    counter!(
+        "callboard_compressed_total",
+        Unit::Count,
+        "Messages compressed for sockets; one for many sessions is compressed once."
+    );
     gauge!("callboard_sessions", Unit::Count, "WebSocket sessions, by dialect.");
+    counter!(
+        "callboard_turned_away_total",
+        Unit::Count,
+        "Connections and sessions turned away, by what there were too many of."
+    );
     counter!("callboard_http_requests_total", Unit::Count, "HTTP requests answered, by class of status.");
     histogram!("callboard_http_request_seconds", Unit::Seconds, "From an HTTP request to the head of its answer.");
     gauge!("callboard_queue_depth", Unit::Count, "Accepted runs that wait for an agent, over all tenants.");

@@ -24,7 +24,10 @@ use self::turn::{Threads, TurnSink};
 use crate::brain::{Brain, Brief};
 use crate::directory::{Colleagues, Directory};
 use crate::metrics::{self, Living};
-use crate::protocol::{Answer, Code, Envelope, Error, Event, Mood, Priority, Run, RunKind, TenantId, Timestamp};
+use crate::protocol::{
+    Answer, Code, Envelope, Error, Event, Mood, Priority, Run, RunKind, TenantId, Timestamp, TraceParent,
+};
+use crate::spans::{Span, SpanKind, Trace};
 use crate::subscriptions::Subscriptions;
 use crate::tape::Opening;
 
@@ -47,6 +50,8 @@ pub struct AgentParts {
     pub threads: Arc<Semaphore>,
     /// Set when the house stops and no run goes on.
     pub interrupted: CancellationToken,
+    /// Where the spans of its runs begin.
+    pub spans: Trace,
 }
 
 /// An agent of one tenant.
@@ -104,9 +109,22 @@ impl Agent {
 
     fn begin(&mut self, assignment: Assignment, ctx: &mut Context<Self>) {
         let Assignment {
-            run, content, parameters, owner, history, stream, cancelled, place, tape, told, reports, ..
+            run,
+            content,
+            parameters,
+            owner,
+            history,
+            stream,
+            cancelled,
+            place,
+            tape,
+            told,
+            reports,
+            trace,
+            ..
         } = assignment;
         drop(place);
+        let mut span = self.span(&run, trace);
         let card = self.parts.card.clone();
         self.running += 1;
         card.begin(run.kind);
@@ -134,14 +152,22 @@ impl Agent {
             stream,
             cancelled,
             tape: tape.clone(),
+            trace: span.trace().clone(),
         };
         tape.open(opening(&brief, now));
         let sink = Arc::new(TurnSink::new(progress, self.parts.subscriptions.clone(), owner, stream, told));
         let (brain, threads) = (self.parts.brain.clone(), self.threads.clone());
         let work = turn::take(brain, brief, sink.clone(), threads, self.parts.interrupted.clone());
         ctx.spawn(work.into_actor(self).map(move |result, agent, ctx| {
+            let waits = result.is_err() && !tape.waits().is_empty();
+            if let Err(error) = &result
+                && !waits
+            {
+                span.fail(error);
+            }
+            drop(span);
             match result {
-                Err(_) if !tape.waits().is_empty() => agent.lay_down(&run, reports, sink.told()),
+                Err(_) if waits => agent.lay_down(&run, reports, sink.told()),
                 result => agent.end(run.kind, &run, reports, result),
             }
             agent.pump(ctx);
@@ -155,6 +181,22 @@ impl Agent {
         log::debug!("run {} of {} waits for approval", run.id, run.agent);
         reports.wait(told);
         self.announce();
+    }
+
+    /// The span of a run; what is done for it stands within.
+    fn span(&self, run: &Run, came: Option<TraceParent>) -> Span {
+        let mut span = self.parts.spans.at(came).begin(SpanKind::Internal, || format!("invoke_agent {}", run.agent));
+        if span.is_made() {
+            span.set("gen_ai.operation.name", "invoke_agent");
+            span.set("gen_ai.provider.name", "callboard");
+            span.set("gen_ai.agent.name", run.agent.as_str());
+            span.set("gen_ai.agent.id", run.agent_id.to_string().as_str());
+            span.set("gen_ai.agent.description", self.parts.card.persona.description.as_str());
+            span.set("gen_ai.conversation.id", run.conversation.as_str());
+            span.set("callboard.run.id", run.id.as_str());
+            span.set("callboard.tenant.id", self.parts.tenant.as_str());
+        }
+        span
     }
 
     fn end(&mut self, kind: RunKind, run: &Run, reports: Reports, result: Result<Answer, Error>) {

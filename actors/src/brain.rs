@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agent::persona::Persona;
 use crate::protocol::{AgentName, Answer, Error, Event, Message, Mood, Run, Step, Subject, TenantId};
+use crate::spans::Trace;
 use crate::tape::Tape;
 
 /// What a brain is told about the work at hand.
@@ -51,6 +52,8 @@ pub struct Brief {
     pub cancelled: CancellationToken,
     /// What every use of a tool and every exchange with a model passes, see [`crate::tape`].
     pub tape: Arc<Tape>,
+    /// The run's place in its trace: spans of what is done for it begin here, and what is asked of others carries it.
+    pub trace: Trace,
 }
 
 /// Where a brain reports to as it goes. Reports never block and never fail.

@@ -136,7 +136,6 @@ impl Colleagues {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::agent::persona::Persona;
@@ -155,8 +154,17 @@ mod tests {
     }
 
     fn listing(name: &str) -> Listing {
-        let text = format!("name = \"{name}\"\ntitle = \"\"\ndescription = \"\"\ngreeting = \"\"");
-        let persona: Persona = toml::from_str(&text).unwrap();
+        let persona = Persona {
+            name: AgentName::trusted(name),
+            title: String::new(),
+            description: String::new(),
+            specialities: Vec::new(),
+            greeting: String::new(),
+            tools: Vec::new(),
+            approval: Vec::new(),
+            brain: "echo".to_owned(),
+            limits: Default::default(),
+        };
         let card = Arc::new(AgentCard::new(&TenantId::trusted("t"), Arc::new(persona), false));
         Listing { card, assign: Nobody.start().recipient() }
     }

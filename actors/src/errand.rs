@@ -65,6 +65,7 @@ pub async fn run(
         owner: None,
         parameters: Value::Null,
         history: Vec::new(),
+        trace: None,
         stream: false,
         cancelled: cancel,
         place: Some(place),

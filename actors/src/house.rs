@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::journal::Journal;
 use crate::protocol::{Code, Error};
+use crate::spans::Trace;
 
 /// Threads that brains may think on at a time, over all agents. tokio has 512 for each arbiter; the other half of them
 /// reads the journal, whatever brains do.
@@ -34,6 +35,8 @@ pub struct Settings {
     pub approval: Duration,
     /// Whether what runs did is kept, so that it can be read and played again.
     pub records: bool,
+    /// Where the spans of traces go; nowhere unless it is set.
+    pub spans: Trace,
 }
 
 impl Default for Settings {
@@ -47,6 +50,7 @@ impl Default for Settings {
             idle: Duration::from_secs(300),
             approval: Duration::from_secs(7 * 24 * 60 * 60),
             records: true,
+            spans: Trace::default(),
         }
     }
 }

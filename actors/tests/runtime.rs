@@ -166,6 +166,8 @@ impl Guest {
             serial: false,
             request_id: None,
             private: false,
+            context: Vec::new(),
+            trace: None,
         };
         change(&mut ask);
         self.send(Interest::PROGRESS.and(Interest::DELTAS), Command::Ask(ask))

@@ -11,6 +11,7 @@ use callboard_actors::memory::{Fact, Memory, Whose};
 use callboard_actors::protocol::{
     AgentId, AgentName, ConversationId, Event, Message, MessageId, Part, Run, RunId, Step, StepKind, TenantId,
 };
+use callboard_actors::spans::Trace;
 use callboard_actors::tape::{Gate, Known, Opening, Take, Tape};
 use tokio_util::sync::CancellationToken;
 
@@ -70,6 +71,7 @@ fn brief(record: &Record, opening: &Opening, persona: Persona, tenant: TenantId,
         deadline: Instant::now() + TIME,
         cancelled: CancellationToken::new(),
         tape,
+        trace: Trace::default(),
     }
 }
 

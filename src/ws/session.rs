@@ -140,6 +140,9 @@ impl Actor for Session {
 
 impl StreamHandler<Result<Message, ProtocolError>> for Session {
     fn handle(&mut self, item: Result<Message, ProtocolError>, ctx: &mut Self::Context) {
+        if matches!(item, Ok(Message::Ping(_) | Message::Pong(_))) && !self.control_paced(ctx) {
+            return self.wire.passed_over();
+        }
         match self.wire.incoming(item, ctx) {
             Some(Incoming::Text(text)) => self.text(&text, ctx),
             Some(Incoming::Binary(_)) => self.binary(ctx),

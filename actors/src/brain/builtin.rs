@@ -20,6 +20,7 @@ use super::pieces::pieces;
 use super::{Brain, Brief, Placement, Sink};
 use crate::memory::Found;
 use crate::protocol::{Answer, Code, Error, Event, Role, Run, RunKind, Step, StepKind, ToolCall};
+use crate::spans::execute_tool;
 use crate::tape::{Known, MAX_KNOWN};
 use crate::text::shortened;
 use crate::tool::toolbox::{every, toolbox};
@@ -81,6 +82,7 @@ impl Builtin {
             memory: Arc::clone(&self.materials.memory),
             deadline: brief.deadline,
             cancelled: brief.cancelled.clone(),
+            trace: brief.trace.clone(),
         }
     }
 
@@ -98,11 +100,17 @@ impl Builtin {
 
     /// Uses the tools one after another. A refusal of one is part of a chat's answer, and the end of other work.
     async fn work(&self, plan: &[Planned], scene: &Scene, brief: &Brief, sink: &dyn Sink) -> Result<Answer, Error> {
-        let mut done = Vec::new();
+        let (mut done, mut scene) = (Vec::new(), scene.clone());
         for planned in plan {
             scene.check()?;
-            let act = async { planned.tool.call(&planned.bid.arguments, scene) };
+            let mut span = execute_tool(&brief.trace, planned.tool.name());
+            scene.trace = span.trace().clone();
+            let act = async { planned.tool.call(&planned.bid.arguments, &scene) };
             let result = brief.tape.tool(&planned.call(), act).await?;
+            if let Err(error) = &result {
+                span.fail(error);
+            }
+            drop(span);
             sink.step(action(planned, &result));
             match result {
                 Ok(output) => {

@@ -63,6 +63,8 @@ impl Conversation {
             question,
             content,
             parameters: ask.parameters,
+            context: ask.context,
+            trace: ask.trace,
             kind: ask.kind,
             priority: ask.priority,
             stream: ask.stream,

@@ -377,6 +377,9 @@ impl Conversation {
             stream: wait.stream,
             serial: wait.serial,
             request_id: ask.request_id.clone(),
+            // What the asker brought along and the trace it came with ended with the process.
+            context: Vec::new(),
+            trace: None,
             turns,
             ahead: ahead.collect(),
             current: Some(current),

@@ -36,11 +36,11 @@ pub(in crate::agent) struct TurnSink {
     told: Told,
     steps: AtomicU32,
     deltas: AtomicU32,
-    /// Bytes of the pieces so far, those that were told before among them.
+    /// Bytes of the pieces as they are, those that were told before among them.
     bytes: AtomicUsize,
     /// Bytes of the steps.
     done: AtomicUsize,
-    /// Bytes of the pieces, whether or not anybody wants them.
+    /// What the pieces count.
     said: AtomicUsize,
     /// Pieces beyond `MAX_DELTAS`.
     rest: Mutex<String>,
@@ -64,9 +64,9 @@ impl TurnSink {
             owner,
             stream,
             told,
-            bytes: AtomicUsize::new(0),
             steps: AtomicU32::new(0),
             deltas: AtomicU32::new(0),
+            bytes: AtomicUsize::new(0),
             done: AtomicUsize::new(0),
             said: AtomicUsize::new(0),
             rest: Mutex::default(),
@@ -115,7 +115,7 @@ impl TurnSink {
 
 impl Sink for TurnSink {
     fn step(&self, step: Step) {
-        let call = step.call.as_ref().map_or(0, |call| call.tool.len() + call.arguments.len() + call.result.len());
+        let call = step.call.as_ref().map_or(0, |call| call.tool.len() + call.arguments.len());
         self.count(&self.done, step.content.len() + call);
         if (self.told.steps..MAX_STEPS).contains(&self.steps.fetch_add(1, Ordering::Relaxed)) {
             self.reports.send(Progress::Step(step));

@@ -8,6 +8,7 @@ use super::*;
 use crate::agent::persona::Persona;
 use crate::memory::tests::memory;
 use crate::protocol::{AgentId, AgentName, ConversationId, MessageId, Mood, Run, RunId, TenantId, Timestamp, Turn};
+use crate::spans::Trace;
 use crate::tool::tests::message;
 use crate::tool::toolbox::all;
 use tokio_util::sync::CancellationToken;
@@ -77,6 +78,7 @@ impl Agent {
             deadline: Instant::now() + Duration::from_secs(60),
             cancelled: CancellationToken::new(),
             tape: Arc::default(),
+            trace: Trace::default(),
         };
         Self { brain: Builtin::new(&persona.tools, materials).unwrap(), brief }
     }

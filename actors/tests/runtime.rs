@@ -470,7 +470,7 @@ impl Guest {
     fn read(&mut self, since: u64, end: u64) -> Vec<(u64, String)> {
         let channel = Some(ChannelId::trusted("log"));
         let attach = Command::Attach { channel: channel.clone(), since: Some(since), member: true };
-        let _ = self.visit.handle(Token(u64::MAX), Interest::NOTHING, attach);
+        let _ = self.visit.handle(Token(u32::MAX), Interest::NOTHING, attach);
         let mut read = Vec::new();
         while read.last().map_or(since, |(seq, _)| *seq) < end {
             let delivery = self.deliveries.recv_timeout(PATIENCE).expect("nothing comes");
@@ -478,7 +478,7 @@ impl Guest {
                 Event::Published { publication } => read.push((publication.seq, publication.id.to_string())),
                 Event::ReplayPaused { after, .. } => {
                     let go_on = Command::Replay { channel: channel.clone(), after: *after };
-                    let _ = self.visit.handle(Token(u64::MAX), Interest::NOTHING, go_on);
+                    let _ = self.visit.handle(Token(u32::MAX), Interest::NOTHING, go_on);
                 }
                 _ => {}
             }

@@ -32,6 +32,8 @@ struct Content {
     payload: Bytes,
     /// `None` within: compressing does not make it smaller.
     deflated: OnceLock<Option<Bytes>>,
+    /// The frames that this one holds, if it is a bundle; its payload is all of them as they go over the wire.
+    frames: Vec<Frame>,
 }
 
 impl Frame {
@@ -63,13 +65,36 @@ impl Frame {
         Self::new(CLOSE, payload.freeze())
     }
 
+    /// Several text frames that go out together; `None` if there are none.
+    pub(super) fn bundle(frames: Vec<Self>) -> Option<Self> {
+        if frames.len() < 2 {
+            return frames.into_iter().next();
+        }
+        let mut wire = BytesMut::with_capacity(frames.iter().map(|frame| HEADER_LIMIT + frame.size()).sum());
+        for frame in &frames {
+            let payload = frame.encode(None, &mut wire);
+            wire.extend_from_slice(&payload);
+        }
+        Some(Self(Arc::new(Content { opcode: TEXT, payload: wire.freeze(), deflated: OnceLock::new(), frames })))
+    }
+
     fn new(opcode: u8, payload: Bytes) -> Self {
-        Self(Arc::new(Content { opcode, payload, deflated: OnceLock::new() }))
+        Self(Arc::new(Content { opcode, payload, deflated: OnceLock::new(), frames: Vec::new() }))
     }
 
     /// The size of the payload in bytes, before compression.
     pub fn size(&self) -> usize {
         self.0.payload.len()
+    }
+
+    /// How many frames it is on the wire.
+    pub(super) fn count(&self) -> usize {
+        self.0.frames.len().max(1)
+    }
+
+    /// Whether it holds other frames.
+    pub(super) fn is_bundle(&self) -> bool {
+        !self.0.frames.is_empty()
     }
 
     pub(super) fn is_close(&self) -> bool {
@@ -88,6 +113,16 @@ impl Frame {
     /// The header and the payload as they go to a client with which `deflation` was agreed.
     pub(super) fn encode(&self, deflation: Option<Deflation>, header: &mut BytesMut) -> Bytes {
         let content = &*self.0;
+        if self.is_bundle() {
+            if deflation.is_none() {
+                return content.payload.clone();
+            }
+            for frame in &content.frames {
+                let payload = frame.encode(deflation, header);
+                header.extend_from_slice(&payload);
+            }
+            return Bytes::new();
+        }
         let deflated = deflation.filter(|_| content.opcode <= BINARY).and_then(|deflation| {
             if deflation.is_shared() {
                 content.deflated.get_or_init(|| deflation.compress(&content.payload)).clone()

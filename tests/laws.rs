@@ -139,6 +139,8 @@ proptest! {
             serial: false,
             request_id: id.clone(),
             private: false,
+            context: Vec::new(),
+            trace: None,
         };
         let dialect = Agents::new(own());
         let conversation = conversation.clone().map(Value::from);

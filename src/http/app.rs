@@ -117,6 +117,6 @@ pub struct WorkerRelay(OnceCell<Recipient<Relayed>>);
 impl WorkerRelay {
     /// The relay of this thread.
     pub fn recipient(&self) -> Recipient<Relayed> {
-        self.0.get_or_init(|| Relay.start().recipient()).clone()
+        self.0.get_or_init(|| Relay::default().start().recipient()).clone()
     }
 }

@@ -145,6 +145,12 @@ impl Queue {
         mem::take(&mut inner.jobs).into()
     }
 
+    /// Whether more than half of the queue is free, and it is open: the writer may let it fill.
+    pub fn has_room(&self) -> bool {
+        let inner = self.lock();
+        inner.closing.is_none() && inner.entries * 2 < self.most_entries && inner.bytes * 2 < self.most_bytes
+    }
+
     /// Batches that wait.
     pub fn len(&self) -> usize {
         self.lock().jobs.len()

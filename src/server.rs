@@ -24,6 +24,7 @@ use crate::auth::Authenticator;
 use crate::config::{Config, ConfigError};
 use crate::greeting;
 use crate::http::app::{App, WorkerRelay};
+use crate::http::mcp::Mcp;
 use crate::http::rate::Rate;
 use crate::http::{body, headers, openai, rate, routes, shape, trace};
 use crate::metrics;
@@ -59,7 +60,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let reaper = Reaper::new(rules(&config));
     let drain = config.server.drain;
     let app = web::Data::new(App::new(config, runtime, auth, reaper, handle));
-    let (server, addresses) = listen(&app)?;
+    let (limits, most) = (&app.config.limits, app.config.server.max_body);
+    let mcp = Mcp::new(app.runtime.clone(), limits.content, most, app.config.debug.mcp_fixtures);
+    let mcp = web::Data::new(mcp);
+    let (server, addresses) = listen(&app, mcp.clone())?;
     actix_web::rt::spawn(app.reaper.clone().run());
     actix_web::rt::spawn(keep_up(app.metrics.clone()));
 
@@ -70,7 +74,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     greeting::print(&app.config, &addresses);
 
     wait_for_the_end().await?;
-    stop(&app, handle, drain).await;
+    stop(&app, &mcp, handle, drain).await;
     let _ = serving.await;
     let closed = web::block(move || journal.close()).await.context("The journal could not be closed")?;
     closed.map_err(|error| anyhow::anyhow!("The journal could not be closed: {error}"))?;
@@ -134,16 +138,18 @@ fn rules(config: &Config) -> Rules {
     }
 }
 
-fn listen(app: &web::Data<App>) -> anyhow::Result<(Server, Vec<std::net::SocketAddr>)> {
+fn listen(app: &web::Data<App>, mcp: web::Data<Mcp>) -> anyhow::Result<(Server, Vec<std::net::SocketAddr>)> {
     let shared = app.clone();
     let settings = &app.config.server;
     let debug_echo = app.config.debug.echo;
     let rate = web::Data::new(Rate::new(app.config.rate.requests_per_second, app.config.rate.requests_burst));
     let mut server = HttpServer::new(move || {
+        let mcp = mcp.clone();
         let (reaper, most) = (shared.reaper.clone(), shared.config.server.max_body);
         ActixApp::new()
             .app_data(shared.clone())
             .app_data(rate.clone())
+            .app_data(mcp)
             .app_data(WorkerRelay::default())
             .app_data(web::PayloadConfig::new(most))
             .app_data(shape::path())
@@ -198,12 +204,13 @@ async fn wait_for_the_end() -> anyhow::Result<()> {
 }
 
 /// Not ready, no new runs, those that are open get their time, sockets are told to go.
-async fn stop(app: &web::Data<App>, server: ServerHandle, grace: Duration) {
+async fn stop(app: &web::Data<App>, mcp: &Mcp, server: ServerHandle, grace: Duration) {
     app.set_ready(false);
     let left = app.runtime.drain(grace).await;
     if left > 0 {
         log::warn!("{left} runs did not end in time and were interrupted");
     }
+    mcp.close();
     app.reaper.close_all(&close::draining());
     server.stop(true).await;
 }

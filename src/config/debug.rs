@@ -8,4 +8,6 @@ use serde::Deserialize;
 pub struct DebugConfig {
     /// Whether `/debug/echo` is served, which sends every message back.
     pub echo: bool,
+    /// Whether `/mcp` offers the tools, resources and prompts that the protocol's conformance suite asks for.
+    pub mcp_fixtures: bool,
 }

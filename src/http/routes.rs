@@ -4,7 +4,7 @@ use actix_web::web::{self, ServiceConfig};
 
 use super::resource::{read, socket};
 use super::{
-    agent_run, agents, channels, conversations, front, health, history, metrics, openai, runs, sessions, shape,
+    agent_run, agents, channels, conversations, front, health, history, mcp, metrics, openai, runs, sessions, shape,
     sockets, status, v1,
 };
 
@@ -27,6 +27,8 @@ pub fn mount(routes: &mut ServiceConfig) {
         .service(read("/channels/{id}", channels::get))
         .service(read("/channels/{id}/messages", channels::messages))
         .service(read("/runs/{id}", runs::get).route(web::delete().to(runs::cancel)))
+        // The Model Context Protocol: any method that it knows, which is for its service to say.
+        .service(web::resource("/mcp").route(web::route().to(mcp::serve)))
         // Sockets: documents 000 and 002.
         .service(socket("/ws", sockets::agents))
         // Document 004, then 001: `ws` is no chat's name.

@@ -13,6 +13,7 @@ mod heartbeat;
 mod journal;
 mod limits;
 mod log;
+mod mcp;
 mod rate;
 mod runtime;
 mod server;
@@ -33,6 +34,7 @@ pub use heartbeat::HeartbeatConfig;
 pub use journal::JournalConfig;
 pub use limits::LimitsConfig;
 pub use log::LogConfig;
+pub use mcp::{McpConfig, McpServerConfig};
 pub use rate::RateConfig;
 pub use runtime::RuntimeConfig;
 pub use server::ServerConfig;
@@ -64,6 +66,8 @@ pub struct Config {
     pub journal: JournalConfig,
     /// What is written about the server's doings.
     pub log: LogConfig,
+    /// Servers of the Model Context Protocol whose tools agents may use.
+    pub mcp: McpConfig,
     /// What helps to examine a server.
     pub debug: DebugConfig,
     /// The agents, at least one, no two of one name; the first leads where `runtime.default_agent` names none.
@@ -117,7 +121,8 @@ impl Config {
         self.heartbeat.check()?;
         self.runtime.check()?;
         self.journal.check()?;
-        self.log.check()
+        self.log.check()?;
+        self.mcp.check()
     }
 
     /// What no setting can be blamed for alone.

@@ -7,6 +7,7 @@ pub mod dialect;
 pub mod greeting;
 pub mod http;
 pub mod logging;
+pub mod mcp;
 pub mod metrics;
 pub mod server;
 pub mod ws;

@@ -18,6 +18,7 @@ use callboard_actors::memory::Memory;
 use callboard_actors::recovery;
 use callboard_actors::router::Cast;
 use callboard_actors::runtime::Runtime;
+use callboard_actors::tool::Source;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::auth::Authenticator;
@@ -27,6 +28,7 @@ use crate::http::app::{App, WorkerRelay};
 use crate::http::mcp::Mcp;
 use crate::http::rate::Rate;
 use crate::http::{body, headers, openai, rate, routes, shape, trace};
+use crate::mcp::Servers;
 use crate::metrics;
 use crate::ws::reaper::Rules;
 use crate::ws::{Reaper, close, cord, echo};
@@ -56,10 +58,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     // First, because it makes the data folder, for its owner alone.
     let auth = Authenticator::new(&config.auth, &config.server.data_dir)?;
     let journal = open_journal(&config)?;
-    let runtime = Arc::new(build_runtime(&config, journal.clone())?);
+    let tools = Arc::new(Servers::new(&config.mcp, &config.agents)?);
+    let runtime = Arc::new(build_runtime(&config, journal.clone(), vec![tools.clone()])?);
     let reaper = Reaper::new(rules(&config));
     let drain = config.server.drain;
-    let app = web::Data::new(App::new(config, runtime, auth, reaper, handle));
+    let app = web::Data::new(App::new(config, runtime, auth, reaper, handle, tools));
     let (limits, most) = (&app.config.limits, app.config.server.max_body);
     let mcp = Mcp::new(app.runtime.clone(), limits.content, most, app.config.debug.mcp_fixtures);
     let mcp = web::Data::new(mcp);
@@ -67,6 +70,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     actix_web::rt::spawn(app.reaper.clone().run());
     actix_web::rt::spawn(keep_up(app.metrics.clone()));
 
+    app.tools.start();
     let handle = server.handle();
     let serving = actix_web::rt::spawn(server);
     app.runtime.tenant(&callboard_actors::protocol::TenantId::default_tenant());
@@ -99,9 +103,9 @@ fn open_journal(config: &Config) -> anyhow::Result<Arc<dyn Journal>> {
     Ok(journal)
 }
 
-fn build_runtime(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<Runtime> {
+fn build_runtime(config: &Config, journal: Arc<dyn Journal>, sources: Vec<Arc<dyn Source>>) -> anyhow::Result<Runtime> {
     let workspace = config.server.workspace.canonicalize().context("server.workspace cannot be resolved")?;
-    let materials = Materials { workspace, memory: Arc::new(Memory::new(journal.clone())) };
+    let materials = Materials { workspace, memory: Arc::new(Memory::new(journal.clone())), sources };
     let mut cast = Vec::new();
     for persona in &config.agents {
         let brain = maker::make(persona, &materials)
@@ -210,6 +214,7 @@ async fn stop(app: &web::Data<App>, mcp: &Mcp, server: ServerHandle, grace: Dura
     if left > 0 {
         log::warn!("{left} runs did not end in time and were interrupted");
     }
+    app.tools.stop();
     mcp.close();
     app.reaper.close_all(&close::draining());
     server.stop(true).await;

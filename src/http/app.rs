@@ -15,6 +15,7 @@ use callboard_actors::runtime::Runtime;
 use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::dialect::Bounds;
+use crate::mcp::Servers;
 use crate::ws::gate::Queue;
 use crate::ws::session::Manners;
 use crate::ws::{Reaper, Terms};
@@ -31,6 +32,8 @@ pub struct App {
     pub reaper: Arc<Reaper>,
     /// Where metrics are read.
     pub metrics: PrometheusHandle,
+    /// The servers of tools.
+    pub tools: Arc<Servers>,
     ready: AtomicBool,
     session_ids: AtomicU64,
 }
@@ -43,9 +46,10 @@ impl App {
         auth: Authenticator,
         reaper: Arc<Reaper>,
         metrics: PrometheusHandle,
+        tools: Arc<Servers>,
     ) -> Self {
         let (ready, session_ids) = (AtomicBool::new(false), AtomicU64::new(1));
-        Self { config, runtime, auth, reaper, metrics, ready, session_ids }
+        Self { config, runtime, auth, reaper, metrics, tools, ready, session_ids }
     }
 
     /// Whether requests are taken: not before everything stands, and not while draining.

@@ -24,6 +24,9 @@ pub struct Persona {
     /// Names of the tools it may use.
     #[serde(default)]
     pub tools: Vec<String>,
+    /// What it may use of the servers of tools that the server's configuration lists: `files`, `files/read_*`.
+    #[serde(default)]
+    pub mcp: Vec<String>,
     /// What makes its answers: `builtin` or `echo`.
     #[serde(default = "builtin")]
     pub brain: String,

@@ -63,10 +63,17 @@ impl Builtin {
     /// The agent's own tools and all there are. Work outside any conversation neither reads nor leaves memories.
     fn tools(&self, run: &Run) -> (Tools<'_>, Tools<'_>) {
         let usable = |tools: &[Arc<dyn Tool>]| tools.iter().filter(|tool| !tool.uses_memory()).cloned().collect();
-        if run.is_errand() {
-            return (Cow::Owned(usable(&self.own)), Cow::Owned(usable(&self.all)));
+        let (mut own, all): (Tools<'_>, Tools<'_>) = if run.is_errand() {
+            (Cow::Owned(usable(&self.own)), Cow::Owned(usable(&self.all)))
+        } else {
+            (Cow::Borrowed(&self.own), Cow::Borrowed(&self.all))
+        };
+        // These do not feel meant by what is said; they are used by their names.
+        let found: Vec<_> = self.materials.sources.iter().flat_map(|source| source.tools(&run.agent)).collect();
+        if !found.is_empty() {
+            own.to_mut().extend(found);
         }
-        (Cow::Borrowed(&self.own), Cow::Borrowed(&self.all))
+        (own, all)
     }
 
     fn scene(&self, brief: &Brief) -> Scene {
@@ -85,13 +92,14 @@ impl Builtin {
     }
 
     /// Uses the tools one after another. A refusal of one is part of a chat's answer, and the end of other work.
-    fn work(&self, plan: &[Planned], scene: &Scene, brief: &Brief, sink: &dyn Sink) -> Result<Answer, Error> {
+    async fn work(&self, plan: &[Planned], scene: &Scene, brief: &Brief, sink: &dyn Sink) -> Result<Answer, Error> {
         let (mut done, mut scene) = (Vec::new(), scene.clone());
         for planned in plan {
             scene.check()?;
             let mut span = execute_tool(&brief.trace, planned.tool.name());
             scene.trace = span.trace().clone();
-            let result = planned.tool.call(&planned.bid.arguments, &scene);
+            let work = Arc::clone(&planned.tool).perform(planned.bid.arguments.clone(), scene.clone());
+            let result = work.await;
             if let Err(error) = &result {
                 span.fail(error);
             }
@@ -137,7 +145,7 @@ impl Brain for Builtin {
         let answer = match &plan {
             Plan::Use { steps, others, left_out } => {
                 sink.step(Step::now(StepKind::Planning, plan::told(steps), importance::PLAN));
-                let mut answer = self.work(steps, &scene, brief, sink)?;
+                let mut answer = self.work(steps, &scene, brief, sink).await?;
                 for other in others {
                     let said = talk::elsewhere(other.tool.as_ref(), &other.bid.intent, brief, &own);
                     answer.text.push_str(&format!("\n{said}"));

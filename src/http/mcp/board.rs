@@ -44,7 +44,7 @@ pub(super) fn caller(context: &Context) -> Result<Arc<Principal>, ErrorData> {
 
 /// Where a request stands in a trace: by the field that the protocol reserves for it, or by its header.
 pub(super) fn trace(context: &Context) -> Option<TraceParent> {
-    let field = context.meta.0.get("traceparent").and_then(|value| value.as_str());
+    let field = context.meta.0.get_traceparent();
     let parts = context.extensions.get::<http::request::Parts>();
     let header = parts.and_then(|parts| parts.headers.get("traceparent")?.to_str().ok());
     field.or(header).and_then(TraceParent::parse)

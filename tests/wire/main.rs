@@ -13,6 +13,8 @@ mod documents;
 mod drain;
 mod heartbeat;
 mod malformed;
+mod mcp;
+mod openai;
 mod order;
 mod project;
 mod slow_reader;

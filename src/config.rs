@@ -18,6 +18,7 @@ mod rate;
 mod runtime;
 mod server;
 mod source;
+mod telemetry;
 mod units;
 
 use std::ffi::OsString;
@@ -39,6 +40,7 @@ pub use rate::RateConfig;
 pub use runtime::RuntimeConfig;
 pub use server::ServerConfig;
 pub use source::Flags;
+pub use telemetry::TelemetryConfig;
 
 use bounds::Checked;
 use source::Setting;
@@ -68,6 +70,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Servers of the Model Context Protocol whose tools agents may use.
     pub mcp: McpConfig,
+    /// Where the spans of traces go.
+    pub telemetry: TelemetryConfig,
     /// What helps to examine a server.
     pub debug: DebugConfig,
     /// The agents, at least one, no two of one name; the first leads where `runtime.default_agent` names none.
@@ -122,7 +126,8 @@ impl Config {
         self.runtime.check()?;
         self.journal.check()?;
         self.log.check()?;
-        self.mcp.check()
+        self.mcp.check()?;
+        self.telemetry.check()
     }
 
     /// What no setting can be blamed for alone.

@@ -10,4 +10,5 @@ pub mod logging;
 pub mod mcp;
 pub mod metrics;
 pub mod server;
+pub mod telemetry;
 pub mod ws;

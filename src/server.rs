@@ -18,6 +18,7 @@ use callboard_actors::memory::Memory;
 use callboard_actors::recovery;
 use callboard_actors::router::Cast;
 use callboard_actors::runtime::Runtime;
+use callboard_actors::spans::{Recorder, Trace};
 use callboard_actors::tool::Source;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -30,6 +31,7 @@ use crate::http::rate::Rate;
 use crate::http::{body, headers, openai, rate, routes, shape, trace};
 use crate::mcp::Servers;
 use crate::metrics;
+use crate::telemetry::Otlp;
 use crate::ws::reaper::Rules;
 use crate::ws::{Reaper, close, cord, echo};
 
@@ -58,8 +60,13 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     // First, because it makes the data folder, for its owner alone.
     let auth = Authenticator::new(&config.auth, &config.server.data_dir)?;
     let journal = open_journal(&config)?;
+    // Its client blocks, which a thread that serves others must not.
+    let telemetry = config.telemetry.clone();
+    let otlp = web::block(move || Otlp::new(&telemetry)).await.context("The telemetry could not be set up")??;
+    let otlp = otlp.map(Arc::new);
+    let spans = otlp.clone().map(|otlp| otlp as Arc<dyn Recorder>);
     let tools = Arc::new(Servers::new(&config.mcp, &config.agents)?);
-    let runtime = Arc::new(build_runtime(&config, journal.clone(), vec![tools.clone()])?);
+    let runtime = Arc::new(build_runtime(&config, journal.clone(), vec![tools.clone()], spans)?);
     let reaper = Reaper::new(rules(&config));
     let drain = config.server.drain;
     let app = web::Data::new(App::new(config, runtime, auth, reaper, handle, tools));
@@ -80,6 +87,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     wait_for_the_end().await?;
     stop(&app, &mcp, handle, drain).await;
     let _ = serving.await;
+    if let Some(otlp) = otlp {
+        let _ = web::block(move || otlp.close()).await;
+    }
     let closed = web::block(move || journal.close()).await.context("The journal could not be closed")?;
     closed.map_err(|error| anyhow::anyhow!("The journal could not be closed: {error}"))?;
     log::info!("stopped");
@@ -103,7 +113,12 @@ fn open_journal(config: &Config) -> anyhow::Result<Arc<dyn Journal>> {
     Ok(journal)
 }
 
-fn build_runtime(config: &Config, journal: Arc<dyn Journal>, sources: Vec<Arc<dyn Source>>) -> anyhow::Result<Runtime> {
+fn build_runtime(
+    config: &Config,
+    journal: Arc<dyn Journal>,
+    sources: Vec<Arc<dyn Source>>,
+    spans: Option<Arc<dyn Recorder>>,
+) -> anyhow::Result<Runtime> {
     let workspace = config.server.workspace.canonicalize().context("server.workspace cannot be resolved")?;
     let materials = Materials { workspace, memory: Arc::new(Memory::new(journal.clone())), sources };
     let mut cast = Vec::new();
@@ -122,7 +137,7 @@ fn build_runtime(config: &Config, journal: Arc<dyn Journal>, sources: Vec<Arc<dy
         inbox_keep: runtime.inbox_keep,
         inbox_max: runtime.inbox_messages,
         idle: runtime.idle,
-        ..Settings::default()
+        spans: Trace::new(spans),
     };
     Ok(Runtime::new(journal, settings, cast, arbiters(config)))
 }

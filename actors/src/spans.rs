@@ -54,7 +54,7 @@ pub struct SpanRecord {
     /// Its trace and its own number.
     pub place: TraceParent,
     /// The span that it belongs to; `None`: it begins its trace.
-    pub parent: Option<u64>,
+    pub parent: Option<[u8; 8]>,
     /// What was done: `invoke_agent nyx`.
     pub name: String,
     /// Which side of a call it is.
@@ -187,8 +187,7 @@ mod tests {
         outer.fail(&Error::internal("it broke"));
         execute_tool(outer.trace(), "clock").set("n", 3);
         drop(outer);
-        let spans = kept.0.lock().unwrap().clone();
-        spans
+        kept.0.lock().unwrap().clone()
     }
 
     #[test]

@@ -20,5 +20,6 @@ mod project;
 mod slow_reader;
 mod streams;
 mod survival;
+mod traces;
 mod transcripts;
 mod walls;

@@ -55,7 +55,7 @@ async fn result(response: Response) -> Value {
     let text = response.text().await.unwrap();
     let data = text.lines().filter_map(|line| line.strip_prefix("data:"));
     let values = data.filter_map(|data| serde_json::from_str::<Value>(data).ok());
-    values.filter(|value| value.get("id").is_some()).last().unwrap_or_else(|| panic!("no answer in {text}"))
+    values.filter(|value| value.get("id").is_some()).next_back().unwrap_or_else(|| panic!("no answer in {text}"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

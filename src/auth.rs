@@ -12,7 +12,6 @@ mod origin;
 mod secret;
 mod signer;
 mod vault;
-mod watched;
 
 use std::path::Path;
 
@@ -23,6 +22,7 @@ pub use error::AuthError;
 pub use jwt::Grant;
 pub use key::{KeyFile, KeyRecord, expose};
 pub use signer::Signer;
+pub(crate) use vault::warn_if_shared;
 
 use crate::config::AuthConfig;
 use jwt::Verifier;

@@ -7,6 +7,7 @@
 mod agents;
 mod auth;
 mod bounds;
+mod compression;
 mod debug;
 mod error;
 mod heartbeat;
@@ -19,6 +20,7 @@ mod runtime;
 mod server;
 mod source;
 mod telemetry;
+mod tls;
 mod units;
 
 use std::ffi::OsString;
@@ -29,6 +31,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 pub use auth::AuthConfig;
+pub use compression::CompressionConfig;
 pub use debug::DebugConfig;
 pub use error::ConfigError;
 pub use heartbeat::HeartbeatConfig;
@@ -41,6 +44,7 @@ pub use runtime::RuntimeConfig;
 pub use server::ServerConfig;
 pub use source::Flags;
 pub use telemetry::TelemetryConfig;
+pub use tls::TlsConfig;
 
 use bounds::Checked;
 use source::Setting;
@@ -54,10 +58,14 @@ const DEFAULTS: &str = include_str!("../config/callboard.toml");
 pub struct Config {
     /// Where the server listens, what it owns and how much it takes on.
     pub server: ServerConfig,
+    /// Encryption of everything that the server listens on.
+    pub tls: TlsConfig,
     /// Who is let in.
     pub auth: AuthConfig,
     /// How much one session, frame or request may hold.
     pub limits: LimitsConfig,
+    /// `permessage-deflate` for the clients that offer it.
+    pub compression: CompressionConfig,
     /// How fast one session or address may ask.
     pub rate: RateConfig,
     /// How a peer that is gone is noticed.
@@ -121,6 +129,7 @@ impl Config {
         self.server.check()?;
         self.auth.check()?;
         self.limits.check()?;
+        self.compression.check()?;
         self.rate.check()?;
         self.heartbeat.check()?;
         self.runtime.check()?;
@@ -140,6 +149,9 @@ impl Config {
                 "limits.content ({} bytes) must not be larger than limits.frame ({} bytes)",
                 self.limits.content, self.limits.frame
             ));
+        }
+        if self.tls.cert.is_some() != self.tls.key.is_some() {
+            return wrong("tls.cert and tls.key must be set together".to_owned());
         }
         if self.heartbeat.silence <= self.heartbeat.ping {
             return wrong("heartbeat.silence must be longer than heartbeat.ping".to_owned());

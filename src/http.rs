@@ -6,6 +6,7 @@
 //! On its way to a resource every request passes, from the outside in: [`trace`] (an id, a line in the log), [`headers`]
 //! (what browsers are told), [`shape`] (errors are JSON), [`openai`] (its clients read errors in its shape), [`rate`] and [`body`] (what is too much).
 
+pub mod address;
 pub mod agent_run;
 pub mod agents;
 pub mod app;
@@ -14,12 +15,15 @@ pub mod body;
 pub mod caller;
 pub mod channels;
 pub mod conversations;
+pub mod crowd;
+pub mod door;
 pub mod error;
 pub mod front;
 pub mod headers;
 pub mod health;
 pub mod history;
 pub mod mcp;
+pub mod memory;
 pub mod metrics;
 pub mod openai;
 pub mod query;

@@ -77,6 +77,7 @@ impl World {
             greeting: "Hello.".into(),
             tools: Vec::new(),
             mcp: Vec::new(),
+            approval: Vec::new(),
             brain: "echo".into(),
             limits: Limits::default(),
         });

@@ -122,6 +122,7 @@ fn remote_persona(name: &AgentName) -> Persona {
         greeting: format!("This is {name}. What can I do for you?"),
         tools: Vec::new(),
         mcp: Vec::new(),
+        approval: Vec::new(),
         brain: "remote".to_owned(),
         limits: Limits { concurrency: REMOTE_CONCURRENCY, ..Limits::default() },
     }
@@ -136,6 +137,7 @@ fn employ(tenant: &Arc<Tenant>, cast: &Cast, card: Arc<AgentCard>, watch: DeathW
         subscriptions: tenant.subscriptions.clone(),
         directory: tenant.directory.clone(),
         aging: tenant.house.settings.aging,
+        threads: tenant.house.threads().clone(),
         interrupted: tenant.house.interrupted().clone(),
         spans: tenant.house.settings.spans.clone(),
     };

@@ -54,8 +54,8 @@ impl Plain {
 async fn result(response: Response) -> Value {
     let text = response.text().await.unwrap();
     let data = text.lines().filter_map(|line| line.strip_prefix("data:"));
-    let values = data.filter_map(|data| serde_json::from_str::<Value>(data).ok());
-    values.filter(|value| value.get("id").is_some()).next_back().unwrap_or_else(|| panic!("no answer in {text}"))
+    let mut values = data.filter_map(|data| serde_json::from_str::<Value>(data).ok());
+    values.rfind(|value| value.get("id").is_some()).unwrap_or_else(|| panic!("no answer in {text}"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -27,6 +27,9 @@ pub struct Persona {
     /// What it may use of the servers of tools that the server's configuration lists: `files`, `files/read_*`.
     #[serde(default)]
     pub mcp: Vec<String>,
+    /// Names of tools that it may use only when somebody has approved of it; `*`: all of them.
+    #[serde(default)]
+    pub approval: Vec<String>,
     /// What makes its answers: `builtin` or `echo`.
     #[serde(default = "builtin")]
     pub brain: String,

@@ -18,10 +18,12 @@ use serde_json::{Value, json};
 use super::materials::Materials;
 use super::pieces::pieces;
 use super::{Brain, Brief, Placement, Sink};
+use crate::memory::Found;
 use crate::protocol::{Answer, Code, Error, Event, Role, Run, RunKind, Step, StepKind, ToolCall};
 use crate::spans::execute_tool;
+use crate::tape::{Known, MAX_KNOWN};
 use crate::text::shortened;
-use crate::tool::toolbox::{all, toolbox};
+use crate::tool::toolbox::{every, toolbox};
 use crate::tool::{Output, Scene, Tool};
 
 use plan::{Plan, Planned};
@@ -57,7 +59,7 @@ impl std::fmt::Debug for Builtin {
 impl Builtin {
     /// A brain with the tools of these names; an unknown name is an error that lists the known ones.
     pub fn new(tools: &[String], materials: Materials) -> Result<Self, Error> {
-        Ok(Self { own: toolbox(tools)?, all: all(), materials })
+        Ok(Self { own: toolbox(tools, materials.unruly)?, all: every(materials.unruly), materials })
     }
 
     /// The agent's own tools and all there are. Work outside any conversation neither reads nor leaves memories.
@@ -91,6 +93,18 @@ impl Builtin {
         }
     }
 
+    /// The plan for a request; one that was made before the run had to wait stands.
+    fn plan(&self, brief: &Brief, own: &[Arc<dyn Tool>], all: &[Arc<dyn Tool>], scene: &Scene) -> Plan {
+        let mut made = None;
+        let taken = brief.tape.plan(|| {
+            let plan = plan::make(&brief.content, &brief.parameters, own, all, scene);
+            let taken = plan.taken();
+            made = Some(plan);
+            taken
+        });
+        made.unwrap_or_else(|| Plan::again(&taken, all))
+    }
+
     /// Uses the tools one after another. A refusal of one is part of a chat's answer, and the end of other work.
     async fn work(&self, plan: &[Planned], scene: &Scene, brief: &Brief, sink: &dyn Sink) -> Result<Answer, Error> {
         let (mut done, mut scene) = (Vec::new(), scene.clone());
@@ -98,8 +112,8 @@ impl Builtin {
             scene.check()?;
             let mut span = execute_tool(&brief.trace, planned.tool.name());
             scene.trace = span.trace().clone();
-            let work = Arc::clone(&planned.tool).perform(planned.bid.arguments.clone(), scene.clone());
-            let result = work.await;
+            let act = Arc::clone(&planned.tool).perform(planned.bid.arguments.clone(), scene.clone());
+            let result = brief.tape.tool(&planned.call(), act).await?;
             if let Err(error) = &result {
                 span.fail(error);
             }
@@ -141,7 +155,10 @@ impl Brain for Builtin {
         let scene = self.scene(brief);
         scene.check()?;
         let (own, all) = self.tools(&brief.run);
-        let plan = plan::make(&brief.content, &brief.parameters, &own, &all, &scene);
+        if !brief.run.is_errand() {
+            brief.tape.known(known(brief, &scene)?);
+        }
+        let plan = self.plan(brief, &own, &all, &scene);
         let answer = match &plan {
             Plan::Use { steps, others, left_out } => {
                 sink.step(Step::now(StepKind::Planning, plan::told(steps), importance::PLAN));
@@ -177,6 +194,18 @@ impl Brain for Builtin {
         }
         Ok(answer)
     }
+}
+
+/// What is remembered and has to do with the request: the plan may depend on it.
+fn known(brief: &Brief, scene: &Scene) -> Result<Vec<Known>, Error> {
+    let found = scene.memory.search(scene.whose(), &brief.content, MAX_KNOWN)?;
+    let known = |found: Found| Known {
+        agent: found.fact.agent.clone(),
+        text: found.fact.text.clone(),
+        importance: found.fact.importance,
+        at: found.fact.at,
+    };
+    Ok(found.into_iter().map(known).collect())
 }
 
 /// What the agent cannot do: an answer to people, and a failure of a command, whose status programs read.

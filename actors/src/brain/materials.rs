@@ -15,4 +15,6 @@ pub struct Materials {
     pub memory: Arc<Memory>,
     /// Where brains find tools besides those that agents' files name.
     pub sources: Vec<Arc<dyn Source>>,
+    /// Whether brains and tools may be made that misbehave on purpose.
+    pub unruly: bool,
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::id::{AgentName, ChannelId, ConversationId, MessageId, SubscriptionId, Token};
+use super::id::{AgentName, ChannelId, ConversationId, MessageId, RunId, SubscriptionId, Token};
 use super::message::Message;
 use super::pattern::Pattern;
 use super::run::{Priority, RunKind, Step};
@@ -151,6 +151,15 @@ pub enum Command {
         of: MessageId,
         /// What was done.
         step: Step,
+    },
+    /// Decide whether a run that waits may do what it waits for.
+    Decide {
+        /// The run.
+        run: RunId,
+        /// Whether it may. If not, it ends.
+        approve: bool,
+        /// Shown to whoever hears of the decision; may be empty.
+        reason: String,
     },
     /// End a run, or all runs of a request, before their time.
     Cancel {

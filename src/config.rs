@@ -16,6 +16,7 @@ mod limits;
 mod log;
 mod mcp;
 mod rate;
+mod retention;
 mod runtime;
 mod server;
 mod source;
@@ -40,6 +41,7 @@ pub use limits::LimitsConfig;
 pub use log::LogConfig;
 pub use mcp::{McpConfig, McpServerConfig};
 pub use rate::RateConfig;
+pub use retention::{RetentionConfig, RuleConfig};
 pub use runtime::RuntimeConfig;
 pub use server::ServerConfig;
 pub use source::Flags;
@@ -72,6 +74,8 @@ pub struct Config {
     pub heartbeat: HeartbeatConfig,
     /// How agents, conversations and channels keep time.
     pub runtime: RuntimeConfig,
+    /// What is kept of the past.
+    pub retention: RetentionConfig,
     /// The store under everything that is remembered.
     pub journal: JournalConfig,
     /// What is written about the server's doings.
@@ -133,6 +137,7 @@ impl Config {
         self.rate.check()?;
         self.heartbeat.check()?;
         self.runtime.check()?;
+        self.retention.check()?;
         self.journal.check()?;
         self.log.check()?;
         self.mcp.check()?;

@@ -14,5 +14,6 @@ pub mod replay;
 pub mod server;
 pub mod telemetry;
 pub mod tls;
+pub mod upkeep;
 mod watched;
 pub mod ws;

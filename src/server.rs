@@ -1,6 +1,7 @@
 //! Composition: configuration → journal → runtime → HTTP → drain.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
@@ -16,6 +17,7 @@ use callboard_actors::journal::Journal;
 use callboard_actors::journal::sled::{Options, SledJournal};
 use callboard_actors::memory::Memory;
 use callboard_actors::recovery::{self, Recovered};
+use callboard_actors::retention::{self, Keeper, Rule};
 use callboard_actors::router::Cast;
 use callboard_actors::runtime::Runtime;
 use callboard_actors::spans::{Recorder, Trace};
@@ -23,7 +25,7 @@ use callboard_actors::tool::Source;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::auth::Authenticator;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, RuleConfig};
 use crate::greeting;
 use crate::http::app::{App, WorkerRelay};
 use crate::http::mcp::Mcp;
@@ -33,6 +35,7 @@ use crate::mcp::Servers;
 use crate::metrics;
 use crate::telemetry::Otlp;
 use crate::tls;
+use crate::upkeep::control;
 use crate::ws::reaper::Rules;
 use crate::ws::{Reaper, close, echo};
 
@@ -58,6 +61,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     // First, because it makes the data folder, for its owner alone.
     let auth = Authenticator::new(&config.auth, &config.server.data_dir)?;
     let (journal, recovered) = open_journal(&config)?;
+    let keeper = keep(&config, journal.clone())?;
+    control::listen(&config.server.data_dir, &journal)?;
     let memory = Arc::new(Memory::new(journal.clone()));
     // Its client blocks, which a thread that serves others must not.
     let telemetry = config.telemetry.clone();
@@ -90,19 +95,21 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     if let Some(otlp) = otlp {
         let _ = web::block(move || otlp.close()).await;
     }
+    drop(keeper);
     let closed = web::block(move || journal.close()).await.context("The journal could not be closed")?;
     closed.map_err(|error| anyhow::anyhow!("The journal could not be closed: {error}"))?;
     log::info!("stopped");
     Ok(())
 }
 
-fn open_journal(config: &Config) -> anyhow::Result<(Arc<dyn Journal>, Recovered)> {
+fn open_journal(config: &Config) -> anyhow::Result<(Arc<SledJournal>, Recovered)> {
     let folder = config.server.data_dir.join("journal");
     let options = Options {
         queue_entries: config.journal.queue_records,
         queue_bytes: config.journal.queue_bytes,
         checkpoint_every: config.journal.checkpoint_records,
         cache: config.journal.cache as u64,
+        stall: config.journal.stall,
         ..Options::default()
     };
     let journal = SledJournal::open(&folder, options)?;
@@ -112,6 +119,26 @@ fn open_journal(config: &Config) -> anyhow::Result<(Arc<dyn Journal>, Recovered)
         log::warn!("{interrupted} runs were interrupted when the server last stopped; they are failed now");
     }
     Ok((journal, recovered))
+}
+
+/// Starts the keeper; it ends when what this gives is dropped.
+fn keep(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<mpsc::Sender<()>> {
+    let (retention, runtime) = (&config.retention, &config.runtime);
+    let named =
+        |rules: &HashMap<String, RuleConfig>| rules.iter().map(|(id, rule)| (id.clone(), rule.rule())).collect();
+    let inboxes = Rule { age: Some(runtime.inbox_keep), count: Some(runtime.inbox_messages as u64), bytes: None };
+    let rules = retention::Rules {
+        conversations: retention.usual_conversation().rule(),
+        channels: retention.usual_channel().rule(),
+        of_conversations: named(&retention.conversations),
+        of_channels: named(&retention.channels),
+        inboxes,
+        dedup: runtime.dedup_window,
+    };
+    let (stop, stopped) = mpsc::channel();
+    let (keeper, every) = (Keeper::new(journal, rules), retention.every);
+    std::thread::Builder::new().name("retention".to_owned()).spawn(move || keeper.run(every, &stopped))?;
+    Ok(stop)
 }
 
 fn build_runtime(

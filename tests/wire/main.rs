@@ -15,6 +15,7 @@ mod drain;
 mod heartbeat;
 mod hostile;
 mod isolation;
+mod kills;
 mod malformed;
 mod mcp;
 mod openai;

@@ -98,14 +98,23 @@ impl Queue {
     }
 
     /// Waits for batches and takes what is there, up to so many entries and bytes, but one batch at least. `None`
-    /// once the queue is closed and empty.
-    pub fn take(&self, entries: usize, bytes: usize) -> Option<Vec<Job>> {
+    /// once the queue is closed and empty; nothing once `patience` has passed, if there is one.
+    pub fn take(&self, entries: usize, bytes: usize, patience: Option<Duration>) -> Option<Vec<Job>> {
+        let deadline = patience.map(|patience| Instant::now() + patience);
         let mut inner = self.lock();
         while inner.jobs.is_empty() {
             if inner.closing.is_some() {
                 return None;
             }
-            inner = self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner);
+            let Some(deadline) = deadline else {
+                inner = self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left == Duration::ZERO {
+                return Some(Vec::new());
+            }
+            inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         let mut jobs = Vec::new();
         let (mut some_entries, mut some_bytes) = (0, 0);
@@ -187,7 +196,7 @@ fn weight(batch: &Batch) -> (usize, usize) {
         Entry::Append { bytes, closes, .. } => bytes.len() + size_of_val(closes.as_slice()),
         Entry::Close { positions } => size_of_val(positions.as_slice()),
         Entry::Create { name, .. } => name.id.len(),
-        Entry::Delete { .. } => 0,
+        Entry::Delete { .. } | Entry::Trim { .. } => 0,
     });
     (batch.len().max(1), bytes.sum::<usize>() + size_of_val(batch.as_slice()))
 }

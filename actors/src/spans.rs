@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::protocol::{Code, Error, TraceParent};
+use crate::protocol::{Code, Error, Tokens, TraceParent};
 
 /// Takes spans that have ended. It must neither block nor panic.
 pub trait Recorder: Send + Sync + std::fmt::Debug {
@@ -163,6 +163,21 @@ pub fn execute_tool(trace: &Trace, tool: &str) -> Span {
     span.set("gen_ai.tool.name", tool);
     span.set("gen_ai.tool.type", "function");
     span
+}
+
+/// A question to a model, as a span within the run; what the server is asked with carries its place.
+pub fn chat(trace: &Trace, provider: &str, model: &str) -> Span {
+    let mut span = trace.begin(SpanKind::Client, || format!("chat {model}"));
+    span.set("gen_ai.operation.name", "chat");
+    span.set("gen_ai.provider.name", provider);
+    span.set("gen_ai.request.model", model);
+    span
+}
+
+/// What a model read and wrote for its reply.
+pub fn replied(span: &mut Span, tokens: Tokens) {
+    span.set("gen_ai.usage.input_tokens", tokens.input);
+    span.set("gen_ai.usage.output_tokens", tokens.output);
 }
 
 #[cfg(test)]

@@ -112,7 +112,15 @@ impl Builtin {
             scene.check()?;
             let mut span = execute_tool(&brief.trace, planned.tool.name());
             scene.trace = span.trace().clone();
-            let act = Arc::clone(&planned.tool).perform(planned.bid.arguments.clone(), scene.clone());
+            // The house's own tools block, and do so on the thread that the brain has; those of sources wait for others.
+            let own = self.all.iter().any(|tool| Arc::ptr_eq(tool, &planned.tool));
+            let own = own || self.own.iter().any(|tool| Arc::ptr_eq(tool, &planned.tool));
+            let act = async {
+                if own {
+                    return planned.tool.call(&planned.bid.arguments, &scene);
+                }
+                Arc::clone(&planned.tool).perform(planned.bid.arguments.clone(), scene.clone()).await
+            };
             let result = brief.tape.tool(&planned.call(), act).await?;
             if let Err(error) = &result {
                 span.fail(error);

@@ -15,7 +15,7 @@ use callboard_actors::house::Settings;
 use callboard_actors::journal::Journal;
 use callboard_actors::journal::sled::{Options, SledJournal};
 use callboard_actors::memory::Memory;
-use callboard_actors::recovery;
+use callboard_actors::recovery::{self, Recovered};
 use callboard_actors::router::Cast;
 use callboard_actors::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,16 +25,14 @@ use crate::config::{Config, ConfigError};
 use crate::greeting;
 use crate::http::app::{App, WorkerRelay};
 use crate::http::rate::Rate;
-use crate::http::{body, headers, rate, routes, shape, trace};
+use crate::http::{body, headers, openai, rate, routes, shape, trace};
 use crate::metrics;
+use crate::tls;
 use crate::ws::reaper::Rules;
-use crate::ws::{Reaper, close, cord, echo};
+use crate::ws::{Reaper, close, echo};
 
 /// How long sockets are given to say goodbye, of what the whole drain is given.
 const FAREWELL: Duration = Duration::from_secs(2);
-
-/// How long a client may take to send the head of a request, an upgrade's too: a round trip or two from anywhere.
-const REQUEST_TIME: Duration = Duration::from_secs(10);
 
 /// How long a connection without a request is kept: longer than a page or a poller pauses, and no burden.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -54,11 +52,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let handle = metrics::install()?;
     // First, because it makes the data folder, for its owner alone.
     let auth = Authenticator::new(&config.auth, &config.server.data_dir)?;
-    let journal = open_journal(&config)?;
-    let runtime = Arc::new(build_runtime(&config, journal.clone())?);
+    let (journal, recovered) = open_journal(&config)?;
+    let memory = Arc::new(Memory::new(journal.clone()));
+    let runtime = Arc::new(build_runtime(&config, journal.clone(), memory.clone())?);
     let reaper = Reaper::new(rules(&config));
     let drain = config.server.drain;
-    let app = web::Data::new(App::new(config, runtime, auth, reaper, handle));
+    let app = web::Data::new(App::new(config, runtime, memory, auth, reaper, handle));
     let (server, addresses) = listen(&app)?;
     actix_web::rt::spawn(app.reaper.clone().run());
     actix_web::rt::spawn(keep_up(app.metrics.clone()));
@@ -66,6 +65,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let handle = server.handle();
     let serving = actix_web::rt::spawn(server);
     app.runtime.tenant(&callboard_actors::protocol::TenantId::default_tenant());
+    app.runtime.restore(&recovered.waiting).await;
     app.set_ready(true);
     greeting::print(&app.config, &addresses);
 
@@ -78,7 +78,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn open_journal(config: &Config) -> anyhow::Result<Arc<dyn Journal>> {
+fn open_journal(config: &Config) -> anyhow::Result<(Arc<dyn Journal>, Recovered)> {
     let folder = config.server.data_dir.join("journal");
     let options = Options {
         queue_entries: config.journal.queue_records,
@@ -88,16 +88,17 @@ fn open_journal(config: &Config) -> anyhow::Result<Arc<dyn Journal>> {
         ..Options::default()
     };
     let journal = SledJournal::open(&folder, options)?;
-    let interrupted = recovery::recover(&*journal).map_err(|error| anyhow::anyhow!("Recovery failed: {error}"))?;
-    if interrupted > 0 {
+    let recovered = recovery::recover(&*journal).map_err(|error| anyhow::anyhow!("Recovery failed: {error}"))?;
+    if recovered.interrupted > 0 {
+        let interrupted = recovered.interrupted;
         log::warn!("{interrupted} runs were interrupted when the server last stopped; they are failed now");
     }
-    Ok(journal)
+    Ok((journal, recovered))
 }
 
-fn build_runtime(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<Runtime> {
+fn build_runtime(config: &Config, journal: Arc<dyn Journal>, memory: Arc<Memory>) -> anyhow::Result<Runtime> {
     let workspace = config.server.workspace.canonicalize().context("server.workspace cannot be resolved")?;
-    let materials = Materials { workspace, memory: Arc::new(Memory::new(journal.clone())) };
+    let materials = Materials { workspace, memory, unruly: config.debug.unruly };
     let mut cast = Vec::new();
     for persona in &config.agents {
         let brain = maker::make(persona, &materials)
@@ -114,6 +115,9 @@ fn build_runtime(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<R
         inbox_keep: runtime.inbox_keep,
         inbox_max: runtime.inbox_messages,
         idle: runtime.idle,
+        approval: runtime.approval,
+        records: runtime.records,
+        ..Settings::default()
     };
     Ok(Runtime::new(journal, settings, cast, arbiters(config)))
 }
@@ -134,9 +138,11 @@ fn rules(config: &Config) -> Rules {
 }
 
 fn listen(app: &web::Data<App>) -> anyhow::Result<(Server, Vec<std::net::SocketAddr>)> {
-    let shared = app.clone();
+    let (shared, door) = (app.clone(), app.clone());
     let settings = &app.config.server;
     let debug_echo = app.config.debug.echo;
+    let tls = tls::server(&app.config.tls)?;
+    let encrypted = tls.is_some();
     let rate = web::Data::new(Rate::new(app.config.rate.requests_per_second, app.config.rate.requests_burst));
     let mut server = HttpServer::new(move || {
         let (reaper, most) = (shared.reaper.clone(), shared.config.server.max_body);
@@ -150,7 +156,8 @@ fn listen(app: &web::Data<App>) -> anyhow::Result<(Server, Vec<std::net::SocketA
             .wrap(from_fn(body::limit))
             .wrap(from_fn(rate::limit))
             .wrap(from_fn(shape::errors))
-            .wrap(headers::defaults())
+            .wrap(from_fn(openai::error::shaped))
+            .wrap(headers::defaults(encrypted))
             .wrap(from_fn(trace::log))
             .configure(move |routes| {
                 routes::mount(routes);
@@ -159,8 +166,9 @@ fn listen(app: &web::Data<App>) -> anyhow::Result<(Server, Vec<std::net::SocketA
                 }
             })
     })
-    .on_connect(cord::on_connect)
-    .client_request_timeout(REQUEST_TIME)
+    .on_connect(move |stream, data| door.door.on_connect(stream, data))
+    .client_request_timeout(settings.head_time)
+    .tls_handshake_timeout(settings.head_time)
     .keep_alive(KEEP_ALIVE)
     .backlog(u32::try_from(settings.backlog).unwrap_or(u32::MAX))
     // Sockets beyond the sessions that are let in: room for HTTP, and to answer 503.
@@ -171,7 +179,11 @@ fn listen(app: &web::Data<App>) -> anyhow::Result<(Server, Vec<std::net::SocketA
         server = server.workers(settings.workers);
     }
     for address in &settings.bind {
-        server = server.bind(address).with_context(|| format!("cannot listen on {address}"))?;
+        let bound = match &tls {
+            Some(tls) => server.bind_rustls_0_23(address, tls.clone()),
+            None => server.bind(address),
+        };
+        server = bound.with_context(|| format!("cannot listen on {address}"))?;
     }
     let addresses = server.addrs();
     Ok((server.run(), addresses))

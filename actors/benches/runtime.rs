@@ -76,6 +76,7 @@ impl World {
             specialities: Vec::new(),
             greeting: "Hello.".into(),
             tools: Vec::new(),
+            approval: Vec::new(),
             brain: "echo".into(),
             limits: Limits::default(),
         });
@@ -124,6 +125,8 @@ fn requests(c: &mut Criterion) {
                 serial: false,
                 request_id: None,
                 private: false,
+                context: Vec::new(),
+                trace: None,
             };
             world.tenant.to_conversation(&id, world.request(outlet.clone(), 1, Command::Ask(ask)));
             told.recv().unwrap();

@@ -14,17 +14,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use self::assignment::{Assignment, Progress, Reports};
+use self::assignment::{Assignment, Progress, Reports, Told};
 use self::card::AgentCard;
 use self::queue::Queue;
-use self::turn::TurnSink;
+use self::turn::{Threads, TurnSink};
 use crate::brain::{Brain, Brief};
 use crate::directory::{Colleagues, Directory};
-use crate::metrics;
-use crate::protocol::{Answer, Code, Envelope, Error, Event, Mood, Priority, Run, RunKind, TenantId, Timestamp};
+use crate::metrics::{self, Living};
+use crate::protocol::{
+    Answer, Code, Envelope, Error, Event, Mood, Priority, Run, RunKind, TenantId, Timestamp, TraceParent,
+};
+use crate::spans::{Span, SpanKind, Trace};
 use crate::subscriptions::Subscriptions;
+use crate::tape::Opening;
 
 /// What an agent is made of.
 #[derive(Clone)]
@@ -41,8 +46,12 @@ pub struct AgentParts {
     pub directory: Arc<Directory>,
     /// After how long a waiting run moves up one level.
     pub aging: Duration,
+    /// The threads that brains may think on, of all agents.
+    pub threads: Arc<Semaphore>,
     /// Set when the house stops and no run goes on.
     pub interrupted: CancellationToken,
+    /// Where the spans of its runs begin.
+    pub spans: Trace,
 }
 
 /// An agent of one tenant.
@@ -50,7 +59,9 @@ pub struct Agent {
     parts: AgentParts,
     queue: Queue<Assignment>,
     colleagues: Colleagues,
+    threads: Threads,
     running: usize,
+    _living: Living,
     /// Told when the agent is gone, so that whoever minds it starts another; a panic leaves no other trace.
     _watch: DeathWatch,
 }
@@ -78,7 +89,8 @@ impl Agent {
     pub fn new(parts: AgentParts, watch: DeathWatch) -> Self {
         let queue = Queue::new(parts.aging);
         let colleagues = Colleagues::new(parts.directory.clone());
-        Self { parts, queue, colleagues, running: 0, _watch: watch }
+        let threads = Threads::new(parts.card.persona.limits.concurrency, parts.threads.clone());
+        Self { parts, queue, colleagues, threads, running: 0, _living: Living::new("agent"), _watch: watch }
     }
 
     /// Begins waiting runs while there is room for them.
@@ -96,15 +108,33 @@ impl Agent {
     }
 
     fn begin(&mut self, assignment: Assignment, ctx: &mut Context<Self>) {
-        let Assignment { run, content, parameters, owner, history, stream, cancelled, place, reports, .. } = assignment;
+        let Assignment {
+            run,
+            content,
+            parameters,
+            owner,
+            history,
+            stream,
+            cancelled,
+            place,
+            tape,
+            told,
+            reports,
+            trace,
+            ..
+        } = assignment;
         drop(place);
-        let card = &self.parts.card;
+        let mut span = self.span(&run, trace);
+        let card = self.parts.card.clone();
         self.running += 1;
         card.begin(run.kind);
         let progress = reports.progress();
         progress.send(Progress::Started);
-        metrics::waited(&run);
-        self.shift_mood(|mood| mood.on_message(&content, Timestamp::now()));
+        let now = Timestamp::now();
+        if tape.opening().is_none() {
+            metrics::waited(&run);
+            self.shift_mood(|mood| mood.on_message(&content, now));
+        }
         self.announce();
 
         let stream = stream || self.parts.subscriptions.wants_tokens();
@@ -121,13 +151,52 @@ impl Agent {
             history,
             stream,
             cancelled,
+            tape: tape.clone(),
+            trace: span.trace().clone(),
         };
-        let sink = Arc::new(TurnSink::new(progress, self.parts.subscriptions.clone(), owner, stream));
-        let work = turn::take(self.parts.brain.clone(), brief, sink, self.parts.interrupted.clone());
+        tape.open(opening(&brief, now));
+        let sink = Arc::new(TurnSink::new(progress, self.parts.subscriptions.clone(), owner, stream, told));
+        let (brain, threads) = (self.parts.brain.clone(), self.threads.clone());
+        let work = turn::take(brain, brief, sink.clone(), threads, self.parts.interrupted.clone());
         ctx.spawn(work.into_actor(self).map(move |result, agent, ctx| {
-            agent.end(run.kind, &run, reports, result);
+            let waits = result.is_err() && !tape.waits().is_empty();
+            if let Err(error) = &result
+                && !waits
+            {
+                span.fail(error);
+            }
+            drop(span);
+            match result {
+                Err(_) if waits => agent.lay_down(&run, reports, sink.told()),
+                result => agent.end(run.kind, &run, reports, result),
+            }
             agent.pump(ctx);
         }));
+    }
+
+    /// The run waits for somebody's approval, and the agent goes on with others.
+    fn lay_down(&mut self, run: &Run, reports: Reports, told: Told) {
+        self.running -= 1;
+        self.parts.card.end(run.kind);
+        log::debug!("run {} of {} waits for approval", run.id, run.agent);
+        reports.wait(told);
+        self.announce();
+    }
+
+    /// The span of a run; what is done for it stands within.
+    fn span(&self, run: &Run, came: Option<TraceParent>) -> Span {
+        let mut span = self.parts.spans.at(came).begin(SpanKind::Internal, || format!("invoke_agent {}", run.agent));
+        if span.is_made() {
+            span.set("gen_ai.operation.name", "invoke_agent");
+            span.set("gen_ai.provider.name", "callboard");
+            span.set("gen_ai.agent.name", run.agent.as_str());
+            span.set("gen_ai.agent.id", run.agent_id.to_string().as_str());
+            span.set("gen_ai.agent.description", self.parts.card.persona.description.as_str());
+            span.set("gen_ai.conversation.id", run.conversation.as_str());
+            span.set("callboard.run.id", run.id.as_str());
+            span.set("callboard.tenant.id", self.parts.tenant.as_str());
+        }
+        span
     }
 
     fn end(&mut self, kind: RunKind, run: &Run, reports: Reports, result: Result<Answer, Error>) {
@@ -159,6 +228,20 @@ impl Agent {
             let status = Box::new(self.parts.card.status());
             self.parts.subscriptions.emit(&Envelope::new(Event::AgentChanged { status }), None);
         }
+    }
+}
+
+/// What the agent knows as it begins.
+fn opening(brief: &Brief, at: Timestamp) -> Opening {
+    Opening {
+        agent: brief.persona.clone(),
+        content: brief.content.clone(),
+        parameters: brief.parameters.clone(),
+        mood: brief.mood,
+        colleagues: brief.colleagues.to_vec(),
+        history: brief.history.iter().map(|message| message.seq).collect(),
+        private: brief.owner.is_some(),
+        at,
     }
 }
 

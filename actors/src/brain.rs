@@ -9,6 +9,7 @@ pub mod maker;
 pub mod materials;
 mod pieces;
 pub mod remote;
+mod unruly;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agent::persona::Persona;
 use crate::protocol::{AgentName, Answer, Error, Event, Message, Mood, Run, Step, Subject, TenantId};
+use crate::spans::Trace;
+use crate::tape::Tape;
 
 /// What a brain is told about the work at hand.
 #[derive(Clone, Debug)]
@@ -47,6 +50,10 @@ pub struct Brief {
     pub deadline: Instant,
     /// Set when the run is cancelled or given up: stop as soon as possible.
     pub cancelled: CancellationToken,
+    /// What every use of a tool and every exchange with a model passes, see [`crate::tape`].
+    pub tape: Arc<Tape>,
+    /// The run's place in its trace: spans of what is done for it begin here, and what is asked of others carries it.
+    pub trace: Trace,
 }
 
 /// Where a brain reports to as it goes. Reports never block and never fail.

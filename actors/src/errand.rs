@@ -10,13 +10,14 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::agent::assignment::{Assignment, Progress, Report, Reports};
+use crate::agent::assignment::{Assignment, Progress, Report, Reports, Told};
 use crate::directory::Listing;
-use crate::metrics;
+use crate::metrics::{self, Living};
 use crate::protocol::{
     AgentName, Answer, ConversationId, Error, MessageId, Priority, Result, Run, RunId, RunKind, RunStatus, Step,
     Timestamp, Turn,
 };
+use crate::tape::{Gate, Tape};
 use crate::tenant::Tenant;
 
 /// What comes of an errand.
@@ -48,7 +49,13 @@ pub async fn run(
     let cancel = CancellationToken::new();
     let _given_up: DropGuard = cancel.clone().drop_guard();
     let (done, outcome) = oneshot::channel();
-    let errand = Errand { tenant: tenant.clone(), run: run.clone(), steps: Vec::new(), done: Some(done) };
+    let errand = Errand {
+        tenant: tenant.clone(),
+        run: run.clone(),
+        steps: Vec::new(),
+        done: Some(done),
+        _living: Living::new("errand"),
+    };
     tenant.house.run_opened();
     let errand = Errand::start_in_arbiter(tenant.house.arbiter(), move |_| errand);
     let assignment = Assignment {
@@ -58,9 +65,12 @@ pub async fn run(
         owner: None,
         parameters: Value::Null,
         history: Vec::new(),
+        trace: None,
         stream: false,
         cancelled: cancel,
         place: Some(place),
+        tape: Arc::new(Tape::new(Gate::Refuse(listing.card.persona.approval.clone()))),
+        told: Told::default(),
         reports: Reports::new(run, errand.recipient()),
     };
     // Dropped when it cannot be taken, an assignment reports its end by itself.
@@ -90,6 +100,7 @@ struct Errand {
     /// Bounded by what an agent may report of one run.
     steps: Vec<Step>,
     done: Option<oneshot::Sender<Result<Outcome>>>,
+    _living: Living,
 }
 
 impl Actor for Errand {
@@ -107,7 +118,8 @@ impl Handler<Report> for Errand {
 
     fn handle(&mut self, Report { progress, .. }: Report, ctx: &mut Self::Context) {
         match progress {
-            Progress::Started | Progress::Delta(_) => {}
+            // Nothing waits here: what would have to be approved is refused.
+            Progress::Started | Progress::Delta(_) | Progress::Waits(_) => {}
             Progress::Step(step) => self.steps.push(step),
             Progress::Ended(result) => {
                 let status = match &result {

@@ -7,8 +7,8 @@
 //! | entrance | [`runtime`] builds and drains, [`visit`] is one session's stay, [`errand`] is work outside any conversation, [`archive`] reads the past, [`recovery`] ends what a crash left open |
 //! | actors | [`router`] brings into use, [`agent`], [`conversation`], [`channel`] do the work |
 //! | shared by them | [`tenant`], [`house`], [`directory`], [`subscriptions`], [`presence`], [`serving`], [`runs`], [`request`], [`outbox`], `place` |
-//! | what agents think with | [`brain`], [`tool`], [`memory`] |
-//! | below everything | [`journal`], [`metrics`], [`protocol`] |
+//! | what agents think with | [`brain`], [`tool`], [`memory`]; [`tape`] is what came of it |
+//! | below everything | [`journal`], [`metrics`], [`spans`], [`protocol`] |
 
 pub mod agent;
 pub mod archive;
@@ -31,7 +31,9 @@ pub mod router;
 pub mod runs;
 pub mod runtime;
 pub mod serving;
+pub mod spans;
 pub mod subscriptions;
+pub mod tape;
 pub mod tenant;
 pub mod text;
 pub mod tool;

@@ -3,6 +3,7 @@
 //! Nothing here knows actix, a socket, JSON on a wire, or a disk. A type belongs here when two rooms must agree on it.
 
 pub mod answer;
+pub mod approval;
 pub mod command;
 pub mod envelope;
 pub mod error;
@@ -17,8 +18,10 @@ pub mod publication;
 pub mod run;
 pub mod status;
 pub mod time;
+pub mod trace;
 
 pub use answer::Answer;
+pub use approval::{Approval, AskedCall};
 pub use command::{Ask, CancelTarget, Command, MAX_PAGE, Mode, Publish};
 pub use envelope::{Bundle, Delivery, Envelope, FORMS, To};
 pub use error::{Code, Error, Result};
@@ -33,6 +36,7 @@ pub use mood::{Emotion, Mood};
 pub use pattern::{Flow, Pattern, Topic};
 pub use principal::{Principal, Scope, Scopes};
 pub use publication::Publication;
-pub use run::{Priority, Run, RunKind, RunStatus, Step, StepKind, ToolCall, Turn};
+pub use run::{Priority, Run, RunKind, RunStatus, Step, StepKind, Tokens, ToolCall, Turn};
 pub use status::{AgentState, AgentStatus, HouseStatus};
 pub use time::Timestamp;
+pub use trace::TraceParent;

@@ -121,6 +121,7 @@ fn remote_persona(name: &AgentName) -> Persona {
         specialities: Vec::new(),
         greeting: format!("This is {name}. What can I do for you?"),
         tools: Vec::new(),
+        approval: Vec::new(),
         brain: "remote".to_owned(),
         limits: Limits { concurrency: REMOTE_CONCURRENCY, ..Limits::default() },
     }
@@ -135,7 +136,9 @@ fn employ(tenant: &Arc<Tenant>, cast: &Cast, card: Arc<AgentCard>, watch: DeathW
         subscriptions: tenant.subscriptions.clone(),
         directory: tenant.directory.clone(),
         aging: tenant.house.settings.aging,
+        threads: tenant.house.threads().clone(),
         interrupted: tenant.house.interrupted().clone(),
+        spans: tenant.house.settings.spans.clone(),
     };
     let agent = Agent::start_in_arbiter(tenant.house.arbiter(), move |_| Agent::new(parts, watch));
     tenant.directory.put(Listing { card, assign: agent.recipient() });

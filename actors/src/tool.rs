@@ -15,17 +15,20 @@ pub mod search;
 pub mod sentiment;
 pub mod summary;
 pub mod toolbox;
+pub mod unruly;
 mod workspace;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use async_trait::async_trait;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::memory::{Change, Memory, Whose};
 use crate::protocol::{AgentName, Code, ConversationId, Error, Message, Subject, TenantId};
+use crate::spans::Trace;
 
 /// The circumstances a tool is used in.
 #[derive(Clone, Debug)]
@@ -48,6 +51,8 @@ pub struct Scene {
     pub deadline: Instant,
     /// Set when to give up at once.
     pub cancelled: CancellationToken,
+    /// The place in a trace that the use of the tool has; what it asks of others carries it.
+    pub trace: Trace,
 }
 
 /// A tool's offer to do what a text asks.
@@ -74,9 +79,9 @@ pub struct Output {
 }
 
 impl Scene {
-    /// The memory that is used here.
+    /// The memory that is used here: what this agent was told, where it may be known.
     pub fn whose(&self) -> Whose {
-        Whose { tenant: self.tenant.clone(), owner: self.owner.clone() }
+        Whose { tenant: self.tenant.clone(), owner: self.owner.clone(), agent: Some(self.agent.clone()) }
     }
 
     /// An error if it is time to give up: `CANCELLED` or `TIMEOUT`.
@@ -91,13 +96,18 @@ impl Scene {
     }
 }
 
-/// What agents can do besides talking. Runs on a thread where it may block until the scene's deadline.
-pub trait Tool: Send + Sync {
-    /// Its name, as agents' files list it.
-    fn name(&self) -> &'static str;
+/// What agents can do besides talking.
+///
+/// The builtin brain takes bids and uses `call`; models are told name, description and parameters and use `perform`. A
+/// tool that computes or reads files implements `bid` and `call`; one that waits for others, such as a tool of another
+/// server, implements `perform` alone.
+#[async_trait]
+pub trait Tool: Send + Sync + 'static {
+    /// Its name, as agents' files list it: 1 to 64 characters of `A-Z a-z 0-9 _ -`, which is what models take.
+    fn name(&self) -> &str;
 
     /// One sentence for people and models: what it does.
-    fn description(&self) -> &'static str;
+    fn description(&self) -> &str;
 
     /// Its parameters as a JSON schema of an object.
     fn parameters(&self) -> Value;
@@ -107,11 +117,36 @@ pub trait Tool: Send + Sync {
         false
     }
 
-    /// Its offer for what `text` asks, if it feels meant; `parameters` are what the client spelled out, or null.
-    fn bid(&self, text: &str, parameters: &Value, scene: &Scene) -> Option<Bid>;
+    /// Whether somebody must allow each use of it, whatever the agent's file says.
+    fn needs_approval(&self) -> bool {
+        false
+    }
 
-    /// Does the work. Arguments outside the schema are an error that names the parameter.
-    fn call(&self, arguments: &Value, scene: &Scene) -> Result<Output, Error>;
+    /// Its offer for what `text` asks, if it feels meant; `parameters` are what the client spelled out, or null.
+    fn bid(&self, _text: &str, _parameters: &Value, _scene: &Scene) -> Option<Bid> {
+        None
+    }
+
+    /// Does the work on a thread where it may block until the scene's deadline. Arguments outside the schema are an
+    /// error `INVALID_MESSAGE` that names the parameter.
+    fn call(&self, _arguments: &Value, _scene: &Scene) -> Result<Output, Error> {
+        Err(Error::internal(format!("{} is a tool for models alone", self.name())))
+    }
+
+    /// Does the work without keeping the thread it is polled on. Dropping the future gives the work up.
+    async fn perform(self: Arc<Self>, arguments: Value, scene: Scene) -> Result<Output, Error> {
+        let work = move || self.call(&arguments, &scene);
+        match tokio::task::spawn_blocking(work).await {
+            Ok(result) => result,
+            Err(_) => Err(Error::new(Code::AgentFailed, "The tool failed unexpectedly")),
+        }
+    }
+}
+
+/// Where tools come from whose list may change while the server runs, such as those of another server.
+pub trait Source: Send + Sync {
+    /// The tools that an agent may use now, besides those its file names. Asked at the beginning of each run.
+    fn tools(&self, agent: &AgentName) -> Vec<Arc<dyn Tool>>;
 }
 
 #[cfg(test)]
@@ -134,6 +169,7 @@ pub(crate) mod tests {
             memory: memory(),
             deadline: Instant::now() + Duration::from_secs(60),
             cancelled: CancellationToken::new(),
+            trace: Trace::default(),
         }
     }
 

@@ -139,7 +139,8 @@ fn step(fields: &Fields<'_>, bounds: &Bounds) -> Result<Step> {
         Some(_) => return Err(notes.invalid("stage", "planning or action")),
     };
     let importance = notes.fraction("importance")?.unwrap_or(0.5);
-    let call = (!tool.is_empty()).then(|| ToolCall { tool, arguments: "{}".to_owned(), ok: true });
+    let call =
+        (!tool.is_empty()).then(|| ToolCall { tool, arguments: "{}".to_owned(), ok: true, ..ToolCall::default() });
     Ok(Step { call, ..Step::now(kind, content, importance) })
 }
 
@@ -190,10 +191,11 @@ impl Dialect for Channels {
 
     fn decode(&self, text: &str, bounds: &Bounds) -> std::result::Result<Inbound, (Option<String>, Error)> {
         let fields = Fields::of_frame(text).map_err(|error| (None, error))?;
-        self.inbound(&fields, bounds).map_err(|error| {
-            let id = fields.id("id").ok().flatten().map(|id| id.into_owned());
-            (id, error)
-        })
+        self.inbound(&fields, bounds).map_err(|error| (fields.own_id("id"), error))
+    }
+
+    fn id_of(&self, text: &str) -> Option<String> {
+        Fields::of_frame(text).ok()?.own_id("id")
     }
 
     fn encode(&self, event: &Event, at: Timestamp, to: Audience<'_>) -> Frames {
@@ -216,6 +218,9 @@ impl Dialect for Channels {
                 | Event::RunDelta { .. }
                 | Event::RunAnswered { .. }
                 | Event::RunFailed { .. }
+                | Event::RunWaits { .. }
+                | Event::ApprovalRequested { .. }
+                | Event::ApprovalDecided { .. }
                 | Event::MessageAdded { .. }
                 | Event::Typing { .. }
                 | Event::HandedOff { .. }

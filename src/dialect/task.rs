@@ -28,6 +28,8 @@ pub fn decode(fields: &Fields<'_>, own: &ConversationId, bounds: &Bounds) -> Res
         serial: true,
         request_id: id.clone(),
         private: false,
+        context: Vec::new(),
+        trace: fields.trace(),
     };
     Ok(Call { id, command: Command::Ask(ask), interest: Interest::PROGRESS.and(Interest::STEPS) })
 }
@@ -45,6 +47,9 @@ pub fn encode(event: &Event, id: Option<&str>, at: Timestamp) -> Frames {
         Event::RunFailed { run, error, .. } => failed(Some(run), id, error, at),
         Event::Refused { error } => failed(None, id, error, at),
         Event::RunDelta { .. }
+        | Event::RunWaits { .. }
+        | Event::ApprovalRequested { .. }
+        | Event::ApprovalDecided { .. }
         | Event::MessageAdded { .. }
         | Event::Typing { .. }
         | Event::HandedOff { .. }

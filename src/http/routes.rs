@@ -4,8 +4,8 @@ use actix_web::web::{self, ServiceConfig};
 
 use super::resource::{read, socket};
 use super::{
-    agent_run, agents, channels, conversations, front, health, history, metrics, runs, sessions, shape, sockets,
-    status, v1,
+    agent_run, agents, channels, conversations, front, health, history, memory, metrics, openai, runs, sessions, shape,
+    sockets, status, v1,
 };
 
 /// Mounts everything.
@@ -20,6 +20,8 @@ pub fn mount(routes: &mut ServiceConfig) {
         .service(read("/sessions", sessions::list))
         .service(read("/agents", agents::list))
         .service(read("/agents/{id}", agents::get))
+        .service(read("/agents/{id}/memory", memory::list))
+        .service(web::resource("/agents/{id}/memory/{memory}").route(web::delete().to(memory::forget)))
         .service(read("/conversations", conversations::list))
         .service(read("/conversations/{id}", conversations::get))
         .service(read("/conversations/{id}/messages", conversations::messages))
@@ -27,6 +29,8 @@ pub fn mount(routes: &mut ServiceConfig) {
         .service(read("/channels/{id}", channels::get))
         .service(read("/channels/{id}/messages", channels::messages))
         .service(read("/runs/{id}", runs::get).route(web::delete().to(runs::cancel)))
+        .service(read("/runs/{id}/record", runs::record))
+        .service(web::resource("/runs/{id}/approval").route(web::post().to(runs::decide)))
         // Sockets: documents 000 and 002.
         .service(socket("/ws", sockets::agents))
         // Document 004, then 001: `ws` is no chat's name.
@@ -35,7 +39,8 @@ pub fn mount(routes: &mut ServiceConfig) {
         .service(read("/history/{chat_id}", history::list))
         .service(web::resource("/agent/run").route(web::post().to(agent_run::run)))
         // Document 003: sockets and resources, under both of its roots.
-        .service(web::scope("/v1").configure(v1::mount))
+        // What clients of OpenAI's API ask for has names of its own under the first.
+        .service(web::scope("/v1").configure(openai::mount).configure(v1::mount))
         .service(web::scope("/api/v1").configure(v1::mount))
         .default_service(web::to(shape::nothing_here));
 }

@@ -6,7 +6,7 @@ use actix_web_actors::ws::CloseReason;
 use bytes::{BufMut, Bytes, BytesMut};
 use bytestring::ByteString;
 
-use super::deflate::Deflation;
+use super::deflate::Packer;
 
 const TEXT: u8 = 1;
 const BINARY: u8 = 2;
@@ -21,8 +21,8 @@ pub const CONTROL_LIMIT: usize = 125;
 /// The longest header of a server's frame.
 pub const HEADER_LIMIT: usize = 10;
 
-/// One whole message for one client or for many. Clones share the payload, and its compressed form, which is made at
-/// most once, when the first client that takes it so is written to.
+/// One whole message for one client or for many. Clones share the payload; those for many share its compressed form as
+/// well, which is made at most once, when the first client that takes it so is written to.
 #[derive(Clone, Debug)]
 pub struct Frame(Arc<Content>);
 
@@ -30,6 +30,8 @@ pub struct Frame(Arc<Content>);
 struct Content {
     opcode: u8,
     payload: Bytes,
+    /// Whether it is for many.
+    shared: bool,
     /// `None` within: compressing does not make it smaller.
     deflated: OnceLock<Option<Bytes>>,
     /// The frames that this one holds, if it is a bundle; its payload is all of them as they go over the wire.
@@ -40,6 +42,11 @@ impl Frame {
     /// A text frame.
     pub fn text(text: impl Into<ByteString>) -> Self {
         Self::new(TEXT, text.into().into_bytes())
+    }
+
+    /// A text frame for many.
+    pub fn broadcast(text: impl Into<ByteString>) -> Self {
+        Self::of(TEXT, text.into().into_bytes(), true)
     }
 
     /// A binary frame.
@@ -70,16 +77,22 @@ impl Frame {
         if frames.len() < 2 {
             return frames.into_iter().next();
         }
+        let mut plain = Packer::new(None);
         let mut wire = BytesMut::with_capacity(frames.iter().map(|frame| HEADER_LIMIT + frame.size()).sum());
         for frame in &frames {
-            let payload = frame.encode(None, &mut wire);
+            let payload = frame.encode(&mut plain, &mut wire);
             wire.extend_from_slice(&payload);
         }
-        Some(Self(Arc::new(Content { opcode: TEXT, payload: wire.freeze(), deflated: OnceLock::new(), frames })))
+        let payload = wire.freeze();
+        Some(Self(Arc::new(Content { opcode: TEXT, payload, shared: true, deflated: OnceLock::new(), frames })))
     }
 
     fn new(opcode: u8, payload: Bytes) -> Self {
-        Self(Arc::new(Content { opcode, payload, deflated: OnceLock::new(), frames: Vec::new() }))
+        Self::of(opcode, payload, false)
+    }
+
+    fn of(opcode: u8, payload: Bytes, shared: bool) -> Self {
+        Self(Arc::new(Content { opcode, payload, shared, deflated: OnceLock::new(), frames: Vec::new() }))
     }
 
     /// The size of the payload in bytes, before compression.
@@ -110,26 +123,24 @@ impl Frame {
         !matches!(self.0.opcode, CLOSE | PING)
     }
 
-    /// The header and the payload as they go to a client with which `deflation` was agreed.
-    pub(super) fn encode(&self, deflation: Option<Deflation>, header: &mut BytesMut) -> Bytes {
+    /// The header and the payload as they go to the client of `packer`.
+    pub(super) fn encode(&self, packer: &mut Packer, header: &mut BytesMut) -> Bytes {
         let content = &*self.0;
         if self.is_bundle() {
-            if deflation.is_none() {
+            if packer.is_plain() {
                 return content.payload.clone();
             }
             for frame in &content.frames {
-                let payload = frame.encode(deflation, header);
+                let payload = frame.encode(packer, header);
                 header.extend_from_slice(&payload);
             }
             return Bytes::new();
         }
-        let deflated = deflation.filter(|_| content.opcode <= BINARY).and_then(|deflation| {
-            if deflation.is_shared() {
-                content.deflated.get_or_init(|| deflation.compress(&content.payload)).clone()
-            } else {
-                deflation.compress(&content.payload)
-            }
-        });
+        let deflated = match content.opcode {
+            TEXT | BINARY if content.shared => packer.pack_shared(&content.payload, &content.deflated),
+            TEXT | BINARY => packer.pack(&content.payload),
+            _ => None,
+        };
         let first = FIN | content.opcode | if deflated.is_some() { RSV1 } else { 0 };
         let payload = deflated.unwrap_or_else(|| content.payload.clone());
         put_header(header, first, payload.len());
@@ -169,7 +180,7 @@ mod tests {
 
     fn head(frame: &Frame) -> (Vec<u8>, Bytes) {
         let mut header = BytesMut::new();
-        let payload = frame.encode(None, &mut header);
+        let payload = frame.encode(&mut Packer::new(None), &mut header);
         (header.to_vec(), payload)
     }
 

@@ -16,7 +16,7 @@ use pin_project_lite::pin_project;
 
 use super::close;
 use super::cord::Cord;
-use super::deflate::Deflation;
+use super::deflate::{Deflation, Packer};
 use super::frame::{Frame, HEADER_LIMIT};
 use super::gate::{Gate, now};
 use super::line::{Line, Ping};
@@ -36,7 +36,7 @@ pin_project! {
         inner: S,
         line: Rc<Line>,
         gate: Arc<Gate>,
-        deflation: Option<Deflation>,
+        packer: Packer,
         rest: Option<Rest>,
         // What the context encoded itself while a large payload was on its way.
         aside: Option<Bytes>,
@@ -54,7 +54,17 @@ impl<S> Outflow<S> {
         deflation: Option<Deflation>,
         cord: Weak<Cord>,
     ) -> Self {
-        Self { inner, line, gate, deflation, rest: None, aside: None, ended: false, cord, flushed: false }
+        Self {
+            inner,
+            line,
+            gate,
+            packer: Packer::new(deflation),
+            rest: None,
+            aside: None,
+            ended: false,
+            cord,
+            flushed: false,
+        }
     }
 }
 
@@ -87,7 +97,7 @@ where
             this.line.cut();
             return Poll::Ready(Some(Ok(farewell())));
         }
-        let batch = gather(this.line, this.gate, *this.deflation, this.rest);
+        let batch = gather(this.line, this.gate, this.packer, this.rest);
         if !batch.is_empty() {
             Poll::Ready(Some(Ok(batch)))
         } else if let Some(slice) = next_slice(this.rest, this.gate) {
@@ -133,7 +143,7 @@ fn next_slice(rest: &mut Option<Rest>, gate: &Gate) -> Option<Bytes> {
 }
 
 /// Encodes what waits, up to a batch. A large payload is left in `rest`.
-fn gather(line: &Line, gate: &Gate, deflation: Option<Deflation>, rest: &mut Option<Rest>) -> Bytes {
+fn gather(line: &Line, gate: &Gate, packer: &mut Packer, rest: &mut Option<Rest>) -> Bytes {
     let mut batch = BytesMut::new();
     while batch.len() < BATCH {
         let Some(frame) = line.pop() else { break };
@@ -141,11 +151,11 @@ fn gather(line: &Line, gate: &Gate, deflation: Option<Deflation>, rest: &mut Opt
             line.set_ping(Ping::Left(now()));
         }
         let charged = frame.is_charged().then(|| (frame.count(), frame.size()));
-        let shared = frame.is_bundle() && deflation.is_none();
+        let shared = frame.is_bundle() && packer.is_plain();
         if !shared {
             batch.reserve(HEADER_LIMIT + frame.size().min(COPIED));
         }
-        let payload = frame.encode(deflation, &mut batch);
+        let payload = frame.encode(packer, &mut batch);
         if shared || payload.len() > COPIED {
             *rest = Some(Rest { payload, charged });
             break;
@@ -159,7 +169,7 @@ fn gather(line: &Line, gate: &Gate, deflation: Option<Deflation>, rest: &mut Opt
 /// What a slow consumer is told instead of all that waited for it.
 fn farewell() -> Bytes {
     let mut bytes = BytesMut::new();
-    let payload = Frame::close(Some(&close::slow_consumer())).encode(None, &mut bytes);
+    let payload = Frame::close(Some(&close::slow_consumer())).encode(&mut Packer::new(None), &mut bytes);
     bytes.extend_from_slice(&payload);
     bytes.freeze()
 }

@@ -24,6 +24,9 @@ pub struct Persona {
     /// Names of the tools it may use.
     #[serde(default)]
     pub tools: Vec<String>,
+    /// Names of tools that it may use only when somebody has approved of it; `*`: all of them.
+    #[serde(default)]
+    pub approval: Vec<String>,
     /// What makes its answers: `builtin` or `echo`.
     #[serde(default = "builtin")]
     pub brain: String,

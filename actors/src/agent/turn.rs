@@ -1,79 +1,20 @@
-//! One run from its beginning to its end: the brain thinks, and is given up when it takes too long, is cancelled or panics.
+//! One run from its beginning to its end: the brain thinks, and is given up when it takes too long, is cancelled, panics
+//! or produces too much.
+
+mod sink;
+mod threads;
 
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::assignment::{Progress, ProgressReports};
-use crate::brain::{Brain, Brief, Placement, Sink};
-use crate::protocol::{Answer, Code, Envelope, Error, Event, Step, Subject};
-use crate::subscriptions::Subscriptions;
-
-/// Steps a run may report. A brain takes a handful; more is a brain in a loop.
-pub(super) const MAX_STEPS: u32 = 64;
-
-/// Pieces an answer may be reported in; what comes after them is joined to the last.
-pub(super) const MAX_DELTAS: u32 = 4096;
-
-/// Where a brain's reports go: to the conversation and to those who watch the tenant.
-pub(super) struct TurnSink {
-    reports: ProgressReports,
-    subscriptions: Arc<Subscriptions>,
-    /// The only subject that may hear of it; `None`: everybody of the tenant.
-    owner: Option<Subject>,
-    stream: bool,
-    steps: AtomicU32,
-    deltas: AtomicU32,
-    /// Pieces beyond `MAX_DELTAS`.
-    rest: Mutex<String>,
-}
-
-impl TurnSink {
-    pub(super) fn new(
-        reports: ProgressReports,
-        subscriptions: Arc<Subscriptions>,
-        owner: Option<Subject>,
-        stream: bool,
-    ) -> Self {
-        let (steps, deltas) = (AtomicU32::new(0), AtomicU32::new(0));
-        Self { reports, subscriptions, owner, stream, steps, deltas, rest: Mutex::default() }
-    }
-
-    /// Reports what was held back, so that the pieces joined are the answer.
-    pub(super) fn finish(&self) {
-        let rest = std::mem::take(&mut *self.rest.lock().unwrap_or_else(PoisonError::into_inner));
-        if !rest.is_empty() {
-            self.reports.send(Progress::Delta(rest));
-        }
-    }
-}
-
-impl Sink for TurnSink {
-    fn step(&self, step: Step) {
-        if self.steps.fetch_add(1, Ordering::Relaxed) < MAX_STEPS {
-            self.reports.send(Progress::Step(step));
-        }
-    }
-
-    fn delta(&self, piece: &str) {
-        if !self.stream || piece.is_empty() {
-            return;
-        }
-        if self.deltas.fetch_add(1, Ordering::Relaxed) < MAX_DELTAS {
-            self.reports.send(Progress::Delta(piece.to_owned()));
-        } else {
-            self.rest.lock().unwrap_or_else(PoisonError::into_inner).push_str(piece);
-        }
-    }
-
-    fn notice(&self, event: Event) {
-        self.subscriptions.emit(&Envelope::new(event), self.owner.as_ref());
-    }
-}
+pub(super) use self::sink::TurnSink;
+pub(super) use self::threads::Threads;
+use crate::brain::{Brain, Brief, Placement};
+use crate::protocol::{Answer, Code, Error};
 
 /// Has the brain think about the brief and returns its answer, or why there is none; `interrupted` ends it as well.
 ///
@@ -82,6 +23,7 @@ pub(super) async fn take(
     brain: Arc<dyn Brain>,
     brief: Brief,
     sink: Arc<TurnSink>,
+    threads: Threads,
     interrupted: CancellationToken,
 ) -> Result<Answer, Error> {
     let name = brief.run.agent.clone();
@@ -89,12 +31,12 @@ pub(super) async fn take(
     let cancelled = brief.cancelled.clone();
     let given_up = cancelled.child_token();
     let brief = Brief { cancelled: given_up.clone(), ..brief };
-    let thought = think(brain, brief, sink.clone());
+    let thought = think(brain, brief, sink.clone(), threads);
     let result = tokio::select! {
         biased;
         () = cancelled.cancelled() => Err(Error::new(Code::Cancelled, "The run was cancelled")),
         () = interrupted.cancelled() => Err(Error::interrupted()),
-        result = thought => result,
+        result = thought => sink.checked(&name, result),
         () = tokio::time::sleep_until(deadline) => {
             Err(Error::new(Code::Timeout, format!("{name} took too long and was given up")))
         }
@@ -104,14 +46,26 @@ pub(super) async fn take(
     result
 }
 
-async fn think(brain: Arc<dyn Brain>, brief: Brief, sink: Arc<TurnSink>) -> Result<Answer, Error> {
+async fn think(brain: Arc<dyn Brain>, brief: Brief, sink: Arc<TurnSink>, threads: Threads) -> Result<Answer, Error> {
     let name = brief.run.agent.clone();
     let outcome = match brain.placement() {
         Placement::Inline => AssertUnwindSafe(brain.think(&brief, &*sink)).catch_unwind().await.ok(),
         Placement::Thread => {
+            let held = threads.take(&name).await?;
             let runtime = tokio::runtime::Handle::current();
-            let work = move || runtime.block_on(brain.think(&brief, &*sink));
-            tokio::task::spawn_blocking(work).await.ok()
+            let work = move || {
+                let _held = held;
+                // A brain that waits without blocking is let go of here when its run is given up.
+                let thought = async {
+                    tokio::select! {
+                        biased;
+                        result = brain.think(&brief, &*sink) => Some(result),
+                        () = brief.cancelled.cancelled() => None,
+                    }
+                };
+                runtime.block_on(thought)
+            };
+            tokio::task::spawn_blocking(work).await.ok().flatten()
         }
     };
     outcome.unwrap_or_else(|| {

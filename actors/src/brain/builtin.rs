@@ -18,9 +18,12 @@ use serde_json::{Value, json};
 use super::materials::Materials;
 use super::pieces::pieces;
 use super::{Brain, Brief, Placement, Sink};
-use crate::protocol::{Answer, Code, Error, Event, Role, Run, RunKind, Step, StepKind, Timestamp, ToolCall};
+use crate::memory::Found;
+use crate::protocol::{Answer, Code, Error, Event, Role, Run, RunKind, Step, StepKind, ToolCall};
+use crate::spans::execute_tool;
+use crate::tape::{Known, MAX_KNOWN};
 use crate::text::shortened;
-use crate::tool::toolbox::{all, toolbox};
+use crate::tool::toolbox::{every, toolbox};
 use crate::tool::{Output, Scene, Tool};
 
 use plan::{Plan, Planned};
@@ -56,7 +59,7 @@ impl std::fmt::Debug for Builtin {
 impl Builtin {
     /// A brain with the tools of these names; an unknown name is an error that lists the known ones.
     pub fn new(tools: &[String], materials: Materials) -> Result<Self, Error> {
-        Ok(Self { own: toolbox(tools)?, all: all(), materials })
+        Ok(Self { own: toolbox(tools, materials.unruly)?, all: every(materials.unruly), materials })
     }
 
     /// The agent's own tools and all there are. Work outside any conversation neither reads nor leaves memories.
@@ -79,15 +82,35 @@ impl Builtin {
             memory: Arc::clone(&self.materials.memory),
             deadline: brief.deadline,
             cancelled: brief.cancelled.clone(),
+            trace: brief.trace.clone(),
         }
     }
 
+    /// The plan for a request; one that was made before the run had to wait stands.
+    fn plan(&self, brief: &Brief, own: &[Arc<dyn Tool>], all: &[Arc<dyn Tool>], scene: &Scene) -> Plan {
+        let mut made = None;
+        let taken = brief.tape.plan(|| {
+            let plan = plan::make(&brief.content, &brief.parameters, own, all, scene);
+            let taken = plan.taken();
+            made = Some(plan);
+            taken
+        });
+        made.unwrap_or_else(|| Plan::again(&taken, all))
+    }
+
     /// Uses the tools one after another. A refusal of one is part of a chat's answer, and the end of other work.
-    fn work(&self, plan: &[Planned], scene: &Scene, brief: &Brief, sink: &dyn Sink) -> Result<Answer, Error> {
-        let mut done = Vec::new();
+    async fn work(&self, plan: &[Planned], scene: &Scene, brief: &Brief, sink: &dyn Sink) -> Result<Answer, Error> {
+        let (mut done, mut scene) = (Vec::new(), scene.clone());
         for planned in plan {
             scene.check()?;
-            let result = planned.tool.call(&planned.bid.arguments, scene);
+            let mut span = execute_tool(&brief.trace, planned.tool.name());
+            scene.trace = span.trace().clone();
+            let act = async { planned.tool.call(&planned.bid.arguments, &scene) };
+            let result = brief.tape.tool(&planned.call(), act).await?;
+            if let Err(error) = &result {
+                span.fail(error);
+            }
+            drop(span);
             sink.step(action(planned, &result));
             match result {
                 Ok(output) => {
@@ -125,11 +148,14 @@ impl Brain for Builtin {
         let scene = self.scene(brief);
         scene.check()?;
         let (own, all) = self.tools(&brief.run);
-        let plan = plan::make(&brief.content, &brief.parameters, &own, &all, &scene);
+        if !brief.run.is_errand() {
+            brief.tape.known(known(brief, &scene)?);
+        }
+        let plan = self.plan(brief, &own, &all, &scene);
         let answer = match &plan {
             Plan::Use { steps, others, left_out } => {
                 sink.step(Step::now(StepKind::Planning, plan::told(steps), importance::PLAN));
-                let mut answer = self.work(steps, &scene, brief, sink)?;
+                let mut answer = self.work(steps, &scene, brief, sink).await?;
                 for other in others {
                     let said = talk::elsewhere(other.tool.as_ref(), &other.bid.intent, brief, &own);
                     answer.text.push_str(&format!("\n{said}"));
@@ -163,6 +189,18 @@ impl Brain for Builtin {
     }
 }
 
+/// What is remembered and has to do with the request: the plan may depend on it.
+fn known(brief: &Brief, scene: &Scene) -> Result<Vec<Known>, Error> {
+    let found = scene.memory.search(scene.whose(), &brief.content, MAX_KNOWN)?;
+    let known = |found: Found| Known {
+        agent: found.fact.agent.clone(),
+        text: found.fact.text.clone(),
+        importance: found.fact.importance,
+        at: found.fact.at,
+    };
+    Ok(found.into_iter().map(known).collect())
+}
+
 /// What the agent cannot do: an answer to people, and a failure of a command, whose status programs read.
 fn refused(said: String, kind: RunKind) -> Result<Answer, Error> {
     match kind {
@@ -181,8 +219,8 @@ fn action(planned: &Planned, result: &Result<Output, Error>) -> Step {
     };
     let shown = shortened(&arguments, SHOWN_RESULT);
     let content = format!("Used {name} with {shown}: {came_out}");
-    let call = Some(ToolCall { tool: name.to_owned(), arguments, ok: result.is_ok() });
-    Step { kind: StepKind::Action, content, importance, at: Timestamp::now(), call }
+    let call = ToolCall { tool: name.to_owned(), arguments, ok: result.is_ok(), ..ToolCall::default() };
+    Step { call: Some(call), ..Step::now(StepKind::Action, content, importance) }
 }
 
 /// Whether an error ends the run: always when time is up or the store is gone; else where programs read the status.
@@ -205,7 +243,7 @@ fn lacking(error: &Error) -> Option<&str> {
 }
 
 /// One answer of all results: a single one's data as it is, several as a list.
-fn joined(mut done: Vec<(&'static str, Output)>) -> Answer {
+fn joined(mut done: Vec<(&str, Output)>) -> Answer {
     if done.len() == 1
         && let Some((_, output)) = done.pop()
     {

@@ -6,6 +6,7 @@ use super::Brain;
 use super::builtin::Builtin;
 use super::echo::Echo;
 use super::materials::Materials;
+use super::unruly::Unruly;
 use crate::agent::persona::Persona;
 use crate::protocol::{Code, Error};
 
@@ -17,6 +18,7 @@ pub fn make(persona: &Persona, materials: &Materials) -> Result<Arc<dyn Brain>, 
     match persona.brain.as_str() {
         "builtin" => Ok(Arc::new(Builtin::new(&persona.tools, materials.clone())?)),
         "echo" => Ok(Arc::new(Echo)),
+        "unruly" if materials.unruly => Ok(Arc::new(Unruly)),
         unknown => Err(Error::new(Code::InvalidMessage, format!("There is no brain “{unknown}”"))
             .with_details(format!("known brains: {}", BRAINS.join(", ")))),
     }

@@ -12,4 +12,6 @@ pub struct Materials {
     pub workspace: PathBuf,
     /// What the tenants' agents remember.
     pub memory: Arc<Memory>,
+    /// Whether brains and tools may be made that misbehave on purpose.
+    pub unruly: bool,
 }

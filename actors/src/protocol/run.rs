@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+mod form;
+
 use super::error::Code;
 use super::id::{AgentId, AgentName, ConversationId, MessageId, RunId};
 use super::time::Timestamp;
@@ -29,9 +31,9 @@ impl RunKind {
     }
 }
 
-/// Where a run stands. The last four are ends.
+/// Where a run stands. From `Completed` to `Timeout` these are ends. New ones go last: the journal counts them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum RunStatus {
     /// Accepted and durable, waiting for its agent.
     Pending,
@@ -45,6 +47,8 @@ pub enum RunStatus {
     Cancelled,
     /// Ended because it took too long.
     Timeout,
+    /// Not ended: it waits until somebody approves what its agent wants to do, or does not.
+    InputRequired,
 }
 
 impl RunStatus {
@@ -66,6 +70,7 @@ impl RunStatus {
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
             Self::Timeout => "timeout",
+            Self::InputRequired => "input_required",
         }
     }
 }
@@ -183,7 +188,7 @@ impl StepKind {
 }
 
 /// A use of a tool.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct ToolCall {
     /// The tool's name.
     pub tool: String,
@@ -191,10 +196,39 @@ pub struct ToolCall {
     pub arguments: String,
     /// Whether the tool did what was asked.
     pub ok: bool,
+    /// What the model calls this use; empty where no model asked for it.
+    pub id: String,
+    /// What came out, as it was given to the model; bounded by whoever made the step. Empty where the step's content
+    /// says it.
+    pub result: String,
+}
+
+/// What a model was given and gave, in tokens as its server counts them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Tokens {
+    /// Read.
+    pub input: u64,
+    /// Written.
+    pub output: u64,
+}
+
+impl Tokens {
+    /// Both together: what budgets count.
+    pub fn total(self) -> u64 {
+        self.input.saturating_add(self.output)
+    }
+}
+
+impl std::ops::AddAssign for Tokens {
+    fn add_assign(&mut self, other: Self) {
+        self.input = self.input.saturating_add(other.input);
+        self.output = self.output.saturating_add(other.output);
+    }
 }
 
 /// One step of a run.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(from = "form::Form", into = "form::Form")]
 pub struct Step {
     /// What kind of step.
     pub kind: StepKind,
@@ -206,11 +240,13 @@ pub struct Step {
     pub at: Timestamp,
     /// The tool used, for an action.
     pub call: Option<ToolCall>,
+    /// What the model read and wrote for it, if a model took it.
+    pub tokens: Option<Tokens>,
 }
 
 impl Step {
     /// A step without a tool, taken now.
     pub fn now(kind: StepKind, content: impl Into<String>, importance: f32) -> Self {
-        Self { kind, content: content.into(), importance, at: Timestamp::now(), call: None }
+        Self { kind, content: content.into(), importance, at: Timestamp::now(), call: None, tokens: None }
     }
 }

@@ -18,11 +18,11 @@ use crate::text::Reading;
 pub struct Arithmetic;
 
 impl Tool for Arithmetic {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "arithmetic"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "calculate: exact numbers, powers, roots, percentages, factorials"
     }
 

@@ -12,11 +12,11 @@ use crate::text::{Reading, Words, count};
 pub struct Clock;
 
 impl Tool for Clock {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "clock"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "tell the time and date in UTC or at an offset, weekdays, and days between dates"
     }
 

@@ -14,7 +14,7 @@ const LEAST_COVERAGE: f32 = 0.5;
 pub struct Forget;
 
 impl Tool for Forget {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "forget"
     }
 
@@ -22,7 +22,7 @@ impl Tool for Forget {
         true
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "forget something that was remembered"
     }
 

@@ -20,11 +20,11 @@ const MAX_KEYWORDS: u64 = 20;
 pub struct Keywords;
 
 impl Tool for Keywords {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "keywords"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "extract the keywords and key phrases of a text or of this conversation"
     }
 

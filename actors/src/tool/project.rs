@@ -30,11 +30,11 @@ const SHOWN_LANGUAGES: usize = 6;
 pub struct Project;
 
 impl Tool for Project {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "project"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "analyze a project: files, directories, total size, languages and lines of code"
     }
 

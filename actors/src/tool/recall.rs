@@ -34,7 +34,7 @@ const MAX_SHOWN: usize = 300;
 pub struct Recall;
 
 impl Tool for Recall {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "recall"
     }
 
@@ -42,7 +42,7 @@ impl Tool for Recall {
         true
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "recall what was said earlier in this conversation and what I was told to remember"
     }
 

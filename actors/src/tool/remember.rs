@@ -15,7 +15,7 @@ const USUAL_IMPORTANCE: f64 = 0.6;
 pub struct Remember;
 
 impl Tool for Remember {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "remember"
     }
 
@@ -23,7 +23,7 @@ impl Tool for Remember {
         true
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "remember what you tell me to, across conversations"
     }
 

@@ -33,11 +33,11 @@ const MAX_QUERY: usize = 500;
 pub struct Search;
 
 impl Tool for Search {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "search"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "search the code of the workspace: text, patterns, definitions"
     }
 

@@ -61,11 +61,11 @@ fn is_plain(word: &str) -> bool {
 pub struct Sentiment;
 
 impl Tool for Sentiment {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "sentiment"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "analyze the sentiment of a text: positive, negative or neutral, with a score"
     }
 

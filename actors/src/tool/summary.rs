@@ -29,11 +29,11 @@ const MAX_SUMMARY: u64 = 20;
 pub struct Summary;
 
 impl Tool for Summary {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "summary"
     }
 
-    fn description(&self) -> &'static str {
+    fn description(&self) -> &str {
         "summarize a text or this conversation in its own sentences"
     }
 

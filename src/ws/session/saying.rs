@@ -97,7 +97,7 @@ impl Session {
         let audience = if to == To::Subscriber { Audience::Subscriber } else { Audience::Member };
         let make = || -> Vec<Frame> {
             let frames = dialect.encode(&envelope.event, envelope.at, audience);
-            frames.as_slice().iter().map(|text| Frame::text(text.clone())).collect()
+            frames.as_slice().iter().map(|text| Frame::broadcast(text.clone())).collect()
         };
         envelope.form(self.slot(to), make).map_or(&[], Vec::as_slice)
     }

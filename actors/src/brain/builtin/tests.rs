@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::agent::persona::Persona;
 use crate::memory::tests::memory;
-use crate::protocol::{AgentId, AgentName, ConversationId, MessageId, Mood, Run, RunId, TenantId, Turn};
+use crate::protocol::{AgentId, AgentName, ConversationId, MessageId, Mood, Run, RunId, TenantId, Timestamp, Turn};
+use crate::spans::Trace;
 use crate::tool::tests::message;
+use crate::tool::toolbox::all;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Default)]
@@ -44,7 +46,7 @@ struct Agent {
 impl Agent {
     fn new(name: &str) -> Self {
         let persona = Arc::new(persona(name));
-        let materials = Materials { workspace: env!("CARGO_MANIFEST_DIR").into(), memory: memory() };
+        let materials = Materials { workspace: env!("CARGO_MANIFEST_DIR").into(), memory: memory(), unruly: false };
         let colleagues = ["nyx", "aria", "sage"].map(|name| {
             let persona = super::tests::persona(name);
             (persona.name, persona.specialities)
@@ -75,6 +77,8 @@ impl Agent {
             stream: false,
             deadline: Instant::now() + Duration::from_secs(60),
             cancelled: CancellationToken::new(),
+            tape: Arc::default(),
+            trace: Trace::default(),
         };
         Self { brain: Builtin::new(&persona.tools, materials).unwrap(), brief }
     }
@@ -459,7 +463,7 @@ fn it_stops_when_told_to() {
 
 #[test]
 fn brains_are_made_by_name() {
-    let materials = Materials { workspace: ".".into(), memory: memory() };
+    let materials = Materials { workspace: ".".into(), memory: memory(), unruly: false };
     for name in ["nyx", "aria", "sage"] {
         let made = crate::brain::maker::make(&persona(name), &materials).unwrap();
         assert_eq!(made.placement(), Placement::Thread);

@@ -198,4 +198,16 @@ mod tests {
         assert_eq!(payload.len(), 2 + 122);
         assert!(std::str::from_utf8(&payload[2..]).is_ok());
     }
+
+    #[test]
+    fn a_bundle_is_its_frames_one_after_the_other() {
+        let frames = [Frame::broadcast("one"), Frame::broadcast("two".repeat(100))];
+        let Some(bundle) = Frame::bundle(frames.to_vec()) else { panic!("no bundle") };
+        let (header, payload) = head(&bundle);
+        let apart: Vec<u8> =
+            frames.iter().map(head).flat_map(|(header, payload)| [header, payload.to_vec()].concat()).collect();
+        assert!(header.is_empty() && bundle.count() == 2);
+        assert_eq!(payload, apart);
+        assert!(Frame::bundle(Vec::new()).is_none());
+    }
 }

@@ -83,13 +83,8 @@ impl Frame {
             let payload = frame.encode(&mut plain, &mut wire);
             wire.extend_from_slice(&payload);
         }
-        Some(Self(Arc::new(Content {
-            opcode: TEXT,
-            payload: wire.freeze(),
-            shared: true,
-            deflated: OnceLock::new(),
-            frames,
-        })))
+        let payload = wire.freeze();
+        Some(Self(Arc::new(Content { opcode: TEXT, payload, shared: true, deflated: OnceLock::new(), frames })))
     }
 
     fn new(opcode: u8, payload: Bytes) -> Self {
@@ -202,5 +197,17 @@ mod tests {
         let (_, payload) = head(&Frame::close(Some(&reason)));
         assert_eq!(payload.len(), 2 + 122);
         assert!(std::str::from_utf8(&payload[2..]).is_ok());
+    }
+
+    #[test]
+    fn a_bundle_is_its_frames_one_after_the_other() {
+        let frames = [Frame::broadcast("one"), Frame::broadcast("two".repeat(100))];
+        let Some(bundle) = Frame::bundle(frames.to_vec()) else { panic!("no bundle") };
+        let (header, payload) = head(&bundle);
+        let apart: Vec<u8> =
+            frames.iter().map(head).flat_map(|(header, payload)| [header, payload.to_vec()].concat()).collect();
+        assert!(header.is_empty() && bundle.count() == 2);
+        assert_eq!(payload, apart);
+        assert!(Frame::bundle(Vec::new()).is_none());
     }
 }

@@ -205,6 +205,16 @@ mod tests {
     }
 
     #[test]
+    fn several_frames_are_charged_settled_and_released_together() {
+        let gate = gate(4, 100);
+        gate.charge_all(3, 30).unwrap().settle(2, 20);
+        assert_eq!(gate.load(), (2, 20));
+        assert!(gate.charge_all(3, 3).is_err(), "five frames are too many");
+        gate.release(2, 20);
+        assert_eq!(gate.load(), (0, 0));
+    }
+
+    #[test]
     fn charges_from_many_threads_neither_leak_nor_pass_the_limit() {
         let gate = gate(64, 640);
         std::thread::scope(|scope| {

@@ -21,9 +21,9 @@ const LARGE: usize = 8 * 1024;
 /// Writing took long: a hundred sessions or more.
 const LONG: Duration = Duration::from_micros(500);
 
-/// For so long at most more is waited for when writing took long. Somebody who hears of a thing so much later does not
-/// notice.
-const LINGER: Duration = Duration::from_millis(2);
+/// For so long at most more is waited for when writing took long: much less than such a round takes under load, and
+/// nobody notices.
+const LINGER: Duration = Duration::from_millis(10);
 
 /// An envelope for several sessions of one thread.
 #[derive(Message)]
@@ -112,7 +112,9 @@ impl Relay {
 impl Batch {
     fn takes(&self, to: To, size: usize) -> bool {
         let room = self.envelopes.len() < MOST_BUNDLED && self.bytes + size <= MOST_BYTES;
-        room && self.to == to && size <= LARGE && self.bytes > 0 && self.bytes / self.envelopes.len() <= LARGE
+        // What is large stands alone, so it is the first of its batch.
+        let large = size > LARGE || self.envelopes.first().is_some_and(|first| first.size() > LARGE);
+        room && !large && self.to == to
     }
 
     fn spread(self) {
@@ -138,13 +140,13 @@ impl Batch {
 }
 
 /// Waits until the sessions of this thread have written what they were handed. If that took long, so that writing for
-/// each envelope anew would be dear, waits as long again for more to come.
+/// each envelope anew would be dear, waits twice as long for more to come.
 async fn written() {
     let begun = Instant::now();
     to_the_back().await;
     let took = begun.elapsed();
     if took >= LONG {
-        actix::clock::sleep(took.min(LINGER)).await;
+        actix::clock::sleep((2 * took).min(LINGER)).await;
     }
 }
 
@@ -158,4 +160,71 @@ fn to_the_back() -> impl Future<Output = ()> {
         cx.waker().wake_by_ref();
         Poll::Pending
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::outbox::{Delivered, Outlet};
+    use crate::protocol::{Error, Event, SessionId};
+
+    /// Notes what it is handed at a time, by the `retry_after` of each event.
+    #[derive(Default)]
+    struct Notes(Mutex<Vec<Vec<u32>>>);
+
+    fn number(envelope: &Envelope) -> u32 {
+        let Event::Refused { error } = &envelope.event else { return u32::MAX };
+        error.retry_after.unwrap()
+    }
+
+    impl Outlet for Notes {
+        fn deliver(&self, delivery: Delivery) -> Delivered {
+            self.0.lock().unwrap().push(vec![number(&delivery.envelope)]);
+            Delivered::Yes
+        }
+
+        fn deliver_bundle(&self, bundle: &Arc<Bundle>) -> Delivered {
+            self.0.lock().unwrap().push(bundle.envelopes().iter().map(|envelope| number(envelope)).collect());
+            Delivered::Yes
+        }
+    }
+
+    fn relayed(round: u32, outboxes: &Arc<[Outbox]>) -> Relayed {
+        let mut error = Error::internal("round");
+        error.retry_after = Some(round);
+        let envelope = Envelope::new(Event::Refused { error });
+        Relayed { envelope, to: To::Member, outboxes: outboxes.clone(), under_way: Arc::new(()) }
+    }
+
+    #[test]
+    fn what_waits_for_the_same_sessions_is_bundled_in_its_order() {
+        let (one, other): (Arc<Notes>, Arc<Notes>) = Default::default();
+        let outboxes =
+            |notes: &Arc<Notes>| -> Arc<[Outbox]> { [Outbox::new(SessionId(1), notes.clone(), None)].into() };
+        let (ones, others) = (outboxes(&one), outboxes(&other));
+        let mut relay = Relay::default();
+        for round in 0..3 {
+            relay.gather(relayed(round, &ones));
+            relay.gather(relayed(10 + round, &others));
+        }
+        relay.waiting.drain(..).for_each(Batch::spread);
+        assert_eq!(*one.0.lock().unwrap(), [[0, 1, 2]]);
+        assert_eq!(*other.0.lock().unwrap(), [[10, 11, 12]]);
+    }
+
+    #[test]
+    fn no_more_is_bundled_than_goes_out_together() {
+        let notes: Arc<Notes> = Arc::default();
+        let outboxes: Arc<[Outbox]> = [Outbox::new(SessionId(1), notes.clone(), None)].into();
+        let mut relay = Relay::default();
+        let rounds = MOST_BUNDLED as u32 + 1;
+        (0..rounds).for_each(|round| relay.gather(relayed(round, &outboxes)));
+        relay.waiting.drain(..).for_each(Batch::spread);
+        let notes = notes.0.lock().unwrap();
+        assert_eq!(notes.iter().map(Vec::len).collect::<Vec<_>>(), [MOST_BUNDLED, 1]);
+        assert_eq!(notes.concat(), (0..rounds).collect::<Vec<_>>());
+    }
 }

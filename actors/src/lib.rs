@@ -6,6 +6,7 @@
 //! |---|---|
 //! | entrance | [`runtime`] builds and drains, [`visit`] is one session's stay, [`errand`] is work outside any conversation, [`archive`] reads the past, [`recovery`] ends what a crash left open |
 //! | actors | [`router`] brings into use, [`agent`], [`conversation`], [`channel`] do the work |
+//! | beside them | [`retention`] trims what is kept no longer, [`transfer`] writes a journal as lines of JSON and reads it |
 //! | shared by them | [`tenant`], [`house`], [`directory`], [`subscriptions`], [`presence`], [`serving`], [`runs`], [`pulse`], [`request`], [`outbox`], `place` |
 //! | what agents think with | [`brain`], [`tool`], [`memory`]; [`tape`] is what came of it |
 //! | below everything | [`journal`], [`metrics`], [`spans`], [`protocol`] |
@@ -28,6 +29,7 @@ pub mod protocol;
 pub mod pulse;
 pub mod recovery;
 pub mod request;
+pub mod retention;
 pub mod router;
 pub mod runs;
 pub mod runtime;
@@ -38,4 +40,5 @@ pub mod tape;
 pub mod tenant;
 pub mod text;
 pub mod tool;
+pub mod transfer;
 pub mod visit;

@@ -4,7 +4,7 @@ use actix_web::web::{self, ServiceConfig};
 
 use super::resource::{read, socket};
 use super::{
-    agent_run, agents, channels, console, conversations, health, history, memory, metrics, openai, pulse, runs,
+    agent_run, agents, channels, console, conversations, health, history, mcp, memory, metrics, openai, pulse, runs,
     sessions, settings, shape, sockets, status, v1,
 };
 
@@ -34,6 +34,8 @@ pub fn mount(routes: &mut ServiceConfig) {
         .service(read("/runs/{id}", runs::get).route(web::delete().to(runs::cancel)))
         .service(read("/runs/{id}/record", runs::record))
         .service(web::resource("/runs/{id}/approval").route(web::post().to(runs::decide)))
+        // The Model Context Protocol: any method that it knows, which is for its service to say.
+        .service(web::resource("/mcp").route(web::route().to(mcp::serve)))
         // Sockets: documents 000 and 002.
         .service(socket("/ws", sockets::agents))
         // Document 004, then 001: `ws` is no chat's name.

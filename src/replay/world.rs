@@ -28,7 +28,7 @@ pub(super) fn play(record: &Record, opening: &Opening, persona: Persona) -> Resu
     let tenant = TenantId::default_tenant();
     let facts = record.known.iter().map(fact);
     let memory = Arc::new(Memory::frozen(&Whose::from(&tenant), facts));
-    let materials = Materials { workspace: folder.0.clone(), memory, unruly: false };
+    let materials = Materials { workspace: folder.0.clone(), memory, unruly: false, sources: Vec::new() };
     let brain = maker::make(&persona, &materials).map_err(|error| format!("its brain cannot be made: {error}"))?;
     let tape = Arc::new(Tape::sealed(Gate::Ask(persona.approval.clone()), record.takes.iter().cloned()));
     let brief = brief(record, opening, persona, tenant, tape.clone());

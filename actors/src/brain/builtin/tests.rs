@@ -46,7 +46,12 @@ struct Agent {
 impl Agent {
     fn new(name: &str) -> Self {
         let persona = Arc::new(persona(name));
-        let materials = Materials { workspace: env!("CARGO_MANIFEST_DIR").into(), memory: memory(), unruly: false };
+        let materials = Materials {
+            workspace: env!("CARGO_MANIFEST_DIR").into(),
+            memory: memory(),
+            unruly: false,
+            sources: Vec::new(),
+        };
         let colleagues = ["nyx", "aria", "sage"].map(|name| {
             let persona = super::tests::persona(name);
             (persona.name, persona.specialities)
@@ -463,7 +468,7 @@ fn it_stops_when_told_to() {
 
 #[test]
 fn brains_are_made_by_name() {
-    let materials = Materials { workspace: ".".into(), memory: memory(), unruly: false };
+    let materials = Materials { workspace: ".".into(), memory: memory(), unruly: false, sources: Vec::new() };
     for name in ["nyx", "aria", "sage"] {
         let made = crate::brain::maker::make(&persona(name), &materials).unwrap();
         assert_eq!(made.placement(), Placement::Thread);

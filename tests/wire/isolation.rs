@@ -19,8 +19,11 @@ fn unruly() -> Setup {
     let rates = "[rate]\nframes_per_second = 1000000\nframes_burst = 1000000";
     Setup::with(&format!("{rates}\n[debug]\nunruly = true\n[log]\nfilter = \"warn\""))
         .agent("echo", "brain = \"echo\"")
-        .agent("wild", "brain = \"unruly\"\nlimits.run_seconds = 2")
-        .agent("crafty", "tools = [\"unruly\", \"arithmetic\"]\nlimits.run_seconds = 2")
+        .agent("wild", "brain = \"unruly\"\nlimits.run_seconds = 5")
+        .agent("crafty", "tools = [\"unruly\", \"arithmetic\"]\nlimits.run_seconds = 5")
+        // The same with time enough on any machine to produce too much.
+        .agent("wild-at-leisure", "brain = \"unruly\"\nlimits.run_seconds = 100")
+        .agent("crafty-at-leisure", "tools = [\"unruly\", \"arithmetic\"]\nlimits.run_seconds = 100")
 }
 
 fn chat(id: &str, agent: &str, message: &str) -> Value {
@@ -91,6 +94,7 @@ fn peak(server: &Server) -> u64 {
 
 /// Has an agent misbehave: its run ends with `code`, it answers again, and the quiet client's answers keep coming.
 async fn misbehave(server: &Server, quiet: &Quiet, agent: &str, how: &str, code: &str) {
+    let agent = &if code == "TIMEOUT" { agent.to_owned() } else { format!("{agent}-at-leisure") };
     let mut client = server.client().await;
     client.send(chat("bad", agent, how)).await;
     quiet.goes_on().await;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::endpoints;
-use super::floods::flood;
+use super::floods::flood_until_told;
 use crate::harness::quiet::Quiet;
 use crate::harness::raw::{Raw, frame};
 use crate::harness::server::Server;
@@ -66,9 +66,12 @@ async fn fragments_without_end_are_ended() {
     let server = Server::with(UNPACED);
     let quiet = Quiet::begin(&server).await;
     for (path, size) in endpoints(&server).iter().zip([0, 1, 1000, 0]) {
-        let mut client = Raw::connect(server.address(), path, "");
-        assert!(client.frame(0x01, b"{"));
-        let (_, code) = flood(client, &frame(0x00, &vec![b' '; size]).repeat(16));
+        let begun = || {
+            let mut client = Raw::connect(server.address(), path, "");
+            assert!(client.frame(0x01, b"{"));
+            client
+        };
+        let (_, code) = flood_until_told(begun, &frame(0x00, &vec![b' '; size]).repeat(16));
         assert_eq!(code, 1009, "{path}: fragments of {size} bytes");
         quiet.goes_on().await;
     }

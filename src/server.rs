@@ -14,6 +14,7 @@ use callboard_actors::brain::materials::Materials;
 use callboard_actors::house::Settings;
 use callboard_actors::journal::Journal;
 use callboard_actors::journal::sled::{Options, SledJournal};
+use callboard_actors::ledger::Ledger;
 use callboard_actors::memory::Memory;
 use callboard_actors::recovery;
 use callboard_actors::router::Cast;
@@ -97,7 +98,8 @@ fn open_journal(config: &Config) -> anyhow::Result<Arc<dyn Journal>> {
 
 fn build_runtime(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<Runtime> {
     let workspace = config.server.workspace.canonicalize().context("server.workspace cannot be resolved")?;
-    let materials = Materials { workspace, memory: Arc::new(Memory::new(journal.clone())) };
+    let materials =
+        Materials::new(workspace, Arc::new(Memory::new(journal.clone())), Arc::new(Ledger::new(journal.clone())));
     let mut cast = Vec::new();
     for persona in &config.agents {
         let brain = maker::make(persona, &materials)

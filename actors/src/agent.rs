@@ -20,6 +20,7 @@ use self::assignment::{Assignment, Progress, Reports};
 use self::card::AgentCard;
 use self::queue::Queue;
 use self::turn::TurnSink;
+use crate::brain::company::Company;
 use crate::brain::{Brain, Brief};
 use crate::directory::{Colleagues, Directory};
 use crate::metrics;
@@ -35,6 +36,8 @@ pub struct AgentParts {
     pub card: Arc<AgentCard>,
     /// What makes its answers.
     pub brain: Arc<dyn Brain>,
+    /// Whom its brain may turn to.
+    pub company: Arc<dyn Company>,
     /// Who watches what of it.
     pub subscriptions: Arc<Subscriptions>,
     /// Where it finds its colleagues.
@@ -96,7 +99,8 @@ impl Agent {
     }
 
     fn begin(&mut self, assignment: Assignment, ctx: &mut Context<Self>) {
-        let Assignment { run, content, parameters, owner, history, stream, cancelled, place, reports, .. } = assignment;
+        let Assignment { run, content, parameters, owner, history, stream, cancelled, trail, place, reports, .. } =
+            assignment;
         drop(place);
         let card = &self.parts.card;
         self.running += 1;
@@ -121,6 +125,8 @@ impl Agent {
             history,
             stream,
             cancelled,
+            trail,
+            company: self.parts.company.clone(),
         };
         let sink = Arc::new(TurnSink::new(progress, self.parts.subscriptions.clone(), owner, stream));
         let work = turn::take(self.parts.brain.clone(), brief, sink, self.parts.interrupted.clone());
@@ -175,6 +181,11 @@ impl Handler<Assignment> for Agent {
     type Result = ();
 
     fn handle(&mut self, assignment: Assignment, ctx: &mut Self::Context) {
+        // Were it to wait for what the agent is at, two that ask each other would wait for ever. How many there may be
+        // is bounded: each holds a place in the queue, and those who ask are runs of other agents.
+        if assignment.trail.is_awaited() && !assignment.cancelled.is_cancelled() {
+            return self.begin(assignment, ctx);
+        }
         let priority: Priority = assignment.priority;
         self.queue.push(priority, assignment, Instant::now());
         self.pump(ctx);

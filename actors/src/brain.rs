@@ -4,21 +4,26 @@
 //! knows neither the agent that owns it nor where its reports end up.
 
 pub mod builtin;
+pub mod company;
 pub mod echo;
 pub mod maker;
 pub mod materials;
+pub mod model;
 mod pieces;
 pub mod remote;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use self::company::Company;
 use crate::agent::persona::Persona;
-use crate::protocol::{AgentName, Answer, Error, Event, Message, Mood, Run, Step, Subject, TenantId};
+use crate::protocol::{AgentName, Answer, Code, Error, Event, Message, Mood, Run, Step, Subject, TenantId, Trail};
 
 /// What a brain is told about the work at hand.
 #[derive(Clone, Debug)]
@@ -47,6 +52,10 @@ pub struct Brief {
     pub deadline: Instant,
     /// Set when the run is cancelled or given up: stop as soon as possible.
     pub cancelled: CancellationToken,
+    /// How far the request has been passed on among agents.
+    pub trail: Trail,
+    /// Whom the brain may turn to on the way.
+    pub company: Arc<dyn Company>,
 }
 
 /// Where a brain reports to as it goes. Reports never block and never fail.
@@ -74,6 +83,23 @@ pub trait Brain: Send + Sync {
     /// Where its work is to be done.
     fn placement(&self) -> Placement;
 
-    /// Does the work. An error ends the run as failed; its sentence is shown to the client.
-    async fn think(&self, brief: &Brief, sink: &dyn Sink) -> Result<Answer, Error>;
+    /// Does the work. An error ends the run as failed; its sentence is shown to the client. Dropping the future gives
+    /// the work up.
+    async fn think(&self, brief: &Brief, sink: &Arc<dyn Sink>) -> Result<Answer, Error>;
+}
+
+/// Has a brain think where its work is to be done. A panic is an error of the run.
+pub async fn think(brain: Arc<dyn Brain>, brief: Brief, sink: Arc<dyn Sink>) -> Result<Answer, Error> {
+    let name = brief.run.agent.clone();
+    let outcome = match brain.placement() {
+        Placement::Inline => AssertUnwindSafe(brain.think(&brief, &sink)).catch_unwind().await.ok(),
+        Placement::Thread => {
+            let runtime = tokio::runtime::Handle::current();
+            let work = move || runtime.block_on(brain.think(&brief, &sink));
+            tokio::task::spawn_blocking(work).await.ok()
+        }
+    };
+    outcome.unwrap_or_else(|| {
+        Err(Error::new(Code::AgentFailed, format!("{name} failed unexpectedly while working on this")))
+    })
 }

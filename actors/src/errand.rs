@@ -15,7 +15,7 @@ use crate::directory::Listing;
 use crate::metrics;
 use crate::protocol::{
     AgentName, Answer, ConversationId, Error, MessageId, Priority, Result, Run, RunId, RunKind, RunStatus, Step,
-    Timestamp, Turn,
+    Timestamp, Trail, Turn,
 };
 use crate::tenant::Tenant;
 
@@ -39,9 +39,23 @@ pub async fn run(
     chat: ConversationId,
     task: String,
 ) -> Result<Outcome> {
-    tenant.house.check_open()?;
     let lead = tenant.directory.lead()?;
-    let listing = tenant.directory.get(agent.unwrap_or(&lead).as_str())?;
+    ask(tenant, agent.unwrap_or(&lead), chat, task, Trail::default()).await
+}
+
+/// Has an agent do a task for whoever is on the trail.
+///
+/// # Errors
+/// As [`run`].
+pub async fn ask(
+    tenant: &Arc<Tenant>,
+    agent: &AgentName,
+    chat: ConversationId,
+    task: String,
+    trail: Trail,
+) -> Result<Outcome> {
+    tenant.house.check_open()?;
+    let listing = tenant.directory.get(agent.as_str())?;
     let place = listing.card.reserve()?;
     let run = Arc::new(fresh(&listing, chat));
     // Dropped with this future: who waits no longer needs no answer any more.
@@ -60,6 +74,7 @@ pub async fn run(
         history: Vec::new(),
         stream: false,
         cancelled: cancel,
+        trail,
         place: Some(place),
         reports: Reports::new(run, errand.recipient()),
     };

@@ -7,7 +7,7 @@
 //! | entrance | [`runtime`] builds and drains, [`visit`] is one session's stay, [`errand`] is work outside any conversation, [`archive`] reads the past, [`recovery`] ends what a crash left open |
 //! | actors | [`router`] brings into use, [`agent`], [`conversation`], [`channel`] do the work |
 //! | shared by them | [`tenant`], [`house`], [`directory`], [`subscriptions`], [`presence`], [`serving`], [`runs`], [`request`], [`outbox`], `place` |
-//! | what agents think with | [`brain`], [`tool`], [`memory`] |
+//! | what agents think with | [`brain`], [`tool`], [`memory`], [`ledger`], [`floor`] |
 //! | below everything | [`journal`], [`metrics`], [`protocol`] |
 
 pub mod agent;
@@ -17,8 +17,10 @@ pub mod channel;
 pub mod conversation;
 pub mod directory;
 pub mod errand;
+pub mod floor;
 pub mod house;
 pub mod journal;
+pub mod ledger;
 pub mod memory;
 pub mod metrics;
 pub mod outbox;

@@ -17,8 +17,9 @@ pub mod publication;
 pub mod run;
 pub mod status;
 pub mod time;
+pub mod trail;
 
-pub use answer::Answer;
+pub use answer::{Answer, Handoff};
 pub use command::{Ask, CancelTarget, Command, MAX_PAGE, Mode, Publish};
 pub use envelope::{Delivery, Envelope, FORMS, To};
 pub use error::{Code, Error, Result};
@@ -36,3 +37,4 @@ pub use publication::Publication;
 pub use run::{Priority, Run, RunKind, RunStatus, Step, StepKind, Tokens, ToolCall, Turn};
 pub use status::{AgentState, AgentStatus, HouseStatus};
 pub use time::Timestamp;
+pub use trail::Trail;

@@ -15,6 +15,7 @@ use crate::brain::remote::Remote;
 use crate::channel::{Channel, Nature};
 use crate::conversation::Conversation;
 use crate::directory::Listing;
+use crate::floor::Floor;
 use crate::outbox::Outbox;
 use crate::protocol::{AgentName, Code, Error, SessionId};
 use crate::request::Request;
@@ -122,6 +123,8 @@ fn remote_persona(name: &AgentName) -> Persona {
         greeting: format!("This is {name}. What can I do for you?"),
         tools: Vec::new(),
         brain: "remote".to_owned(),
+        approval: Vec::new(),
+        model: None,
         limits: Limits { concurrency: REMOTE_CONCURRENCY, ..Limits::default() },
     }
 }
@@ -132,6 +135,7 @@ fn employ(tenant: &Arc<Tenant>, cast: &Cast, card: Arc<AgentCard>, watch: DeathW
         tenant: tenant.id.clone(),
         card: card.clone(),
         brain: cast.brain.clone(),
+        company: Arc::new(Floor::new(tenant)),
         subscriptions: tenant.subscriptions.clone(),
         directory: tenant.directory.clone(),
         aging: tenant.house.settings.aging,

@@ -140,7 +140,7 @@ pub trait Tool: Send + Sync + 'static {
 }
 
 /// Where tools come from whose list may change while the server runs, such as those of another server.
-pub trait Source: Send + Sync {
+pub trait Source: Send + Sync + std::fmt::Debug {
     /// The tools that an agent may use now, besides those its file names. Asked at the beginning of each run.
     fn tools(&self, agent: &AgentName) -> Vec<Arc<dyn Tool>>;
 }

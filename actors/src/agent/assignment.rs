@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::card::Place;
-use crate::protocol::{Answer, Code, Error, Message, Mood, Priority, Run, Step, Subject};
+use crate::protocol::{Answer, Code, Error, Message, Mood, Priority, Run, Step, Subject, Trail};
 
 /// A run for an agent to do.
 #[derive(Message, Debug)]
@@ -29,6 +29,8 @@ pub struct Assignment {
     pub stream: bool,
     /// Set when the run is cancelled.
     pub cancelled: CancellationToken,
+    /// How far the request has been passed on among agents.
+    pub trail: Trail,
     /// Held until the run begins.
     pub place: Option<Place>,
     /// Where reports go, the last of them in any case.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::brain::model::settings::Settings;
 use crate::protocol::AgentName;
 
 /// An agent's file, `config/agents/<name>.toml`. Unknown keys are errors.
@@ -24,9 +25,15 @@ pub struct Persona {
     /// Names of the tools it may use.
     #[serde(default)]
     pub tools: Vec<String>,
-    /// What makes its answers: `builtin` or `echo`.
+    /// What makes its answers: `builtin`, `echo` or `model`.
     #[serde(default = "builtin")]
     pub brain: String,
+    /// Names of those tools that somebody must allow each use of.
+    #[serde(default)]
+    pub approval: Vec<String>,
+    /// The model it thinks with, where its brain is `model`.
+    #[serde(default)]
+    pub model: Option<Settings>,
     /// What it is bounded by.
     #[serde(default)]
     pub limits: Limits,

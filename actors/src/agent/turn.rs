@@ -1,20 +1,19 @@
 //! One run from its beginning to its end: the brain thinks, and is given up when it takes too long, is cancelled or panics.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::FutureExt;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::assignment::{Progress, ProgressReports};
-use crate::brain::{Brain, Brief, Placement, Sink};
+use crate::brain::{self, Brain, Brief, Sink};
 use crate::protocol::{Answer, Code, Envelope, Error, Event, Step, Subject};
 use crate::subscriptions::Subscriptions;
 
-/// Steps a run may report. A brain takes a handful; more is a brain in a loop.
-pub(super) const MAX_STEPS: u32 = 64;
+/// Steps a run may report: what a model may ask for in one, `Loop::MOST_STEPS` times a thought and
+/// `MOST_AT_ONCE` uses of tools. The builtin brain takes a handful.
+pub(super) const MAX_STEPS: u32 = 320;
 
 /// Pieces an answer may be reported in; what comes after them is joined to the last.
 pub(super) const MAX_DELTAS: u32 = 4096;
@@ -89,7 +88,7 @@ pub(super) async fn take(
     let cancelled = brief.cancelled.clone();
     let given_up = cancelled.child_token();
     let brief = Brief { cancelled: given_up.clone(), ..brief };
-    let thought = think(brain, brief, sink.clone());
+    let thought = brain::think(brain, brief, sink.clone());
     let result = tokio::select! {
         biased;
         () = cancelled.cancelled() => Err(Error::new(Code::Cancelled, "The run was cancelled")),
@@ -102,19 +101,4 @@ pub(super) async fn take(
     given_up.cancel();
     sink.finish();
     result
-}
-
-async fn think(brain: Arc<dyn Brain>, brief: Brief, sink: Arc<TurnSink>) -> Result<Answer, Error> {
-    let name = brief.run.agent.clone();
-    let outcome = match brain.placement() {
-        Placement::Inline => AssertUnwindSafe(brain.think(&brief, &*sink)).catch_unwind().await.ok(),
-        Placement::Thread => {
-            let runtime = tokio::runtime::Handle::current();
-            let work = move || runtime.block_on(brain.think(&brief, &*sink));
-            tokio::task::spawn_blocking(work).await.ok()
-        }
-    };
-    outcome.unwrap_or_else(|| {
-        Err(Error::new(Code::AgentFailed, format!("{name} failed unexpectedly while working on this")))
-    })
 }

@@ -121,7 +121,7 @@ impl Brain for Builtin {
         Placement::Thread
     }
 
-    async fn think(&self, brief: &Brief, sink: &dyn Sink) -> Result<Answer, Error> {
+    async fn think(&self, brief: &Brief, sink: &Arc<dyn Sink>) -> Result<Answer, Error> {
         let scene = self.scene(brief);
         scene.check()?;
         let (own, all) = self.tools(&brief.run);
@@ -129,7 +129,7 @@ impl Brain for Builtin {
         let answer = match &plan {
             Plan::Use { steps, others, left_out } => {
                 sink.step(Step::now(StepKind::Planning, plan::told(steps), importance::PLAN));
-                let mut answer = self.work(steps, &scene, brief, sink)?;
+                let mut answer = self.work(steps, &scene, brief, &**sink)?;
                 for other in others {
                     let said = talk::elsewhere(other.tool.as_ref(), &other.bid.intent, brief, &own);
                     answer.text.push_str(&format!("\n{said}"));
@@ -150,7 +150,7 @@ impl Brain for Builtin {
                 let said = talk.answer(brief, &own);
                 match talk {
                     talk::Talk::Unknown => refused(said, brief.run.kind)?,
-                    _ => Answer { text: said, data: Value::Null },
+                    _ => Answer { text: said, ..Answer::default() },
                 }
             }
         };
@@ -167,7 +167,7 @@ impl Brain for Builtin {
 fn refused(said: String, kind: RunKind) -> Result<Answer, Error> {
     match kind {
         RunKind::Command => Err(Error::new(Code::AgentFailed, said)),
-        RunKind::Chat | RunKind::Task => Ok(Answer { text: said, data: Value::Null }),
+        RunKind::Chat | RunKind::Task => Ok(Answer { text: said, ..Answer::default() }),
     }
 }
 
@@ -209,12 +209,12 @@ fn joined(mut done: Vec<(&str, Output)>) -> Answer {
     if done.len() == 1
         && let Some((_, output)) = done.pop()
     {
-        return Answer { text: output.text, data: output.data };
+        return Answer { text: output.text, data: output.data, ..Answer::default() };
     }
     let text = done.iter().map(|(_, output)| output.text.as_str()).collect::<Vec<_>>().join("\n");
     let results: Vec<Value> =
         done.into_iter().map(|(tool, output)| json!({ "tool": tool, "result": output.data })).collect();
-    Answer { text, data: json!({ "results": results }) }
+    Answer { text, data: json!({ "results": results }), ..Answer::default() }
 }
 
 /// Where several agents answer in turn and one before came to the same result, that is what is said.

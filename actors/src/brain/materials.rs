@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::ledger::Ledger;
 use crate::memory::Memory;
+use crate::tool::Source;
 
 /// What the house gives to every brain.
 #[derive(Clone, Debug)]
@@ -12,4 +14,15 @@ pub struct Materials {
     pub workspace: PathBuf,
     /// What the tenants' agents remember.
     pub memory: Arc<Memory>,
+    /// What the tenants' models have used.
+    pub ledger: Arc<Ledger>,
+    /// Where brains with a model find tools besides those that agents' files name.
+    pub sources: Vec<Arc<dyn Source>>,
+}
+
+impl Materials {
+    /// Materials without further sources of tools.
+    pub fn new(workspace: PathBuf, memory: Arc<Memory>, ledger: Arc<Ledger>) -> Self {
+        Self { workspace, memory, ledger, sources: Vec::new() }
+    }
 }

@@ -12,7 +12,9 @@ use super::record::{self, AskRecord, MessageRecord, StateRecord};
 use super::writing::Write;
 use crate::directory::Listing;
 use crate::journal::{Batch, Entry};
-use crate::protocol::{AgentName, Ask, Error, Message, MessageId, Mode, Part, Principal, Role, Run, Timestamp, Turn};
+use crate::protocol::{
+    AgentName, Ask, Error, Message, MessageId, Mode, Part, Principal, Role, Run, Timestamp, Trail, Turn,
+};
 use crate::request::Request;
 use crate::runs::LiveRun;
 
@@ -64,6 +66,7 @@ impl Conversation {
             stream: ask.stream,
             serial: ask.serial,
             request_id: ask.request_id,
+            trail: Trail::default(),
             turns,
             ahead,
             current: None,

@@ -10,7 +10,7 @@ use super::listed::Listed;
 use crate::agent::card::Place as QueuePlace;
 use crate::directory::Listing;
 use crate::outbox::Outbox;
-use crate::protocol::{Envelope, Error, Event, Interest, Message, Priority, RunKind, SessionId, To, Token};
+use crate::protocol::{Envelope, Error, Event, Interest, Message, Priority, RunKind, SessionId, To, Token, Trail};
 use crate::request::Request;
 
 /// Who asked, and what it wants to hear of. Whatever happens, it is told exactly one end.
@@ -80,6 +80,8 @@ pub struct Inquiry {
     pub serial: bool,
     /// The id that the client gave it.
     pub request_id: Option<String>,
+    /// How far it has been passed on among agents.
+    pub trail: Trail,
     /// How many agents answer in all.
     pub turns: u16,
     /// The agents that have not begun, with their places in the queues.

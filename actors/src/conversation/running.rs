@@ -63,6 +63,7 @@ impl Conversation {
             history: others.skip(skip).cloned().collect(),
             stream: inquiry.stream || self.members.want(Interest::DELTAS, None),
             cancelled,
+            trail: inquiry.trail.clone(),
             place: Some(place),
             reports: Reports::new(run.clone(), ctx.address().recipient()),
         };

@@ -3,7 +3,7 @@
 //! A conversation appends to the journal first and tells of it afterwards. What agents do for it comes back as reports;
 //! which socket is behind a member it does not know.
 //!
-//! `asking` takes requests for agents, `running` minds their runs, `writing` appends and tells, `manners` is the rest:
+//! `asking` takes requests for agents, `running` minds their runs, `passing` hands them from agent to agent, `writing` appends and tells, `manners` is the rest:
 //! joining, handing over, typing. `record` is the durable form.
 
 mod asking;
@@ -12,6 +12,7 @@ mod listed;
 pub mod loading;
 pub mod manners;
 mod members;
+mod passing;
 pub mod record;
 mod running;
 mod writing;

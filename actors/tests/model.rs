@@ -428,7 +428,7 @@ async fn where_nobody_reads_along_a_broken_reply_is_asked_for_again() {
 async fn the_fallback_answers_when_the_model_cannot_be_asked() {
     let gone = Models::start(vec![vec![]]).await.endpoint();
     let more = format!("fallback = \"builtin\"\n{SWIFT}");
-    assert_eq!(Agent::new(&gone, &more).ask().await.0.unwrap().text, "7 × 8 = 56");
+    assert_eq!(Agent::new(&gone, &more).ask().await.0.unwrap().text, "7 * 8 = 56");
 
     let other = Models::start(vec![says(&["From the other."])]).await;
     let more = format!("{SWIFT}[model.fallback]\nname = \"other\"\nendpoint = \"{}\"\n", other.endpoint());
@@ -460,7 +460,7 @@ async fn budgets_end_runs_and_days() {
         let more = format!("fallback = \"builtin\"\n[model.budget]\n{budget}");
         let mut other = Agent::new(&server.endpoint(), &more);
         other.materials = agent.materials.clone();
-        assert_eq!(other.ask().await.0.unwrap().text, "7 × 8 = 56", "the builtin brain costs nothing");
+        assert_eq!(other.ask().await.0.unwrap().text, "7 * 8 = 56", "the builtin brain costs nothing");
     }
 }
 

@@ -59,6 +59,7 @@ impl Conversation {
         let inquiry = Inquiry {
             asker: Asker::of(request),
             question,
+            origin: asked_at,
             content,
             parameters: ask.parameters,
             kind: ask.kind,
@@ -79,7 +80,7 @@ impl Conversation {
     }
 
     /// Lists a run among those that have not ended.
-    fn open_run(
+    pub(super) fn open_run(
         &self,
         agent: &Listing,
         question: &Arc<Message>,

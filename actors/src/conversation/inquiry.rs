@@ -66,6 +66,8 @@ pub struct Inquiry {
     pub asker: Asker,
     /// The message that asks.
     pub question: Arc<Message>,
+    /// The place of the message that holds `content`: the same, or the one that asked first where an agent handed over.
+    pub origin: u64,
     /// What the agents are told: the message without an address at its beginning.
     pub content: String,
     /// Arguments that the client spelled out.

@@ -42,7 +42,7 @@ impl Conversation {
     }
 
     /// Gives the next agent of an inquiry its run.
-    fn begin_next(&mut self, asked_at: u64, ctx: &mut Context<Self>) {
+    pub(super) fn begin_next(&mut self, asked_at: u64, ctx: &mut Context<Self>) {
         let Some(inquiry) = self.inquiries.get_mut(&asked_at) else { return };
         let Some(Ahead { agent, place, live }) = inquiry.ahead.pop_front() else { return };
         let run = live.run.clone();
@@ -52,7 +52,8 @@ impl Conversation {
         if inquiry.cancelled {
             return self.fail(asked_at, cancelled_error(), ctx);
         }
-        let others = self.recent.iter().filter(|message| message.seq != asked_at);
+        let origin = inquiry.origin;
+        let others = self.recent.iter().filter(|message| message.seq != origin);
         let skip = self.recent.len().saturating_sub(HISTORY + 1);
         let assignment = Assignment {
             run: run.clone(),
@@ -96,7 +97,11 @@ impl Conversation {
                 // A brain that speaks in one piece, or left the end out: the pieces joined are the answer all the same.
                 let rest = answer.text.get(open.streamed..).unwrap_or_default();
                 self.piece(&run, rest);
-                if let Err(error) = self.answer(&run, answer, mood, ctx) {
+                let written = match answer.handoff.clone() {
+                    Some(handoff) => self.pass_on(&run, answer, handoff, mood, ctx),
+                    None => self.answer(&run, answer, mood, ctx),
+                };
+                if let Err(error) = written {
                     self.fail(asked_at, error, ctx);
                 }
             }
@@ -142,8 +147,19 @@ impl Conversation {
 
     /// Writes an answer down.
     fn answer(&mut self, run: &Arc<Run>, answer: Answer, mood: Mood, ctx: &mut Context<Self>) -> Result<(), Error> {
+        let Some((entry, message)) = self.answer_entry(run, answer)? else { return Ok(()) };
+        self.append(vec![entry], Write::Answer { asked_at: run.asked_at, message, mood }, ctx);
+        Ok(())
+    }
+
+    /// The entry that writes an answer down, from which on the run is ending; `None` if it has ended already.
+    pub(super) fn answer_entry(
+        &mut self,
+        run: &Arc<Run>,
+        answer: Answer,
+    ) -> Result<Option<(Entry, Arc<Message>)>, Error> {
         let Some(open) = self.inquiries.get_mut(&run.asked_at).and_then(|inquiry| inquiry.current.as_mut()) else {
-            return Ok(());
+            return Ok(None);
         };
         let RunProgress { started_at, steps } = open.live.take();
         let mut parts: Vec<Part> = steps.into_iter().map(Part::Step).collect();
@@ -165,8 +181,7 @@ impl Conversation {
         if let (true, Entry::Append { closes, .. }) = (run.turn.is_last(), &mut entry) {
             closes.push(self.position(MESSAGES, run.asked_at));
         }
-        self.append(vec![entry], Write::Answer { asked_at: run.asked_at, message, mood }, ctx);
-        Ok(())
+        Ok(Some((entry, message)))
     }
 
     /// The answer is synced: tell of it, and go on with the next turn.
@@ -214,7 +229,7 @@ impl Conversation {
     }
 
     /// Takes a run off the list of those that have not ended.
-    fn run_over(&mut self, open: OpenRun, status: RunStatus, duration_ms: u64) -> Arc<Run> {
+    pub(super) fn run_over(&mut self, open: OpenRun, status: RunStatus, duration_ms: u64) -> Arc<Run> {
         let run = open.live.run.clone();
         metrics::ended(&self.tenant, &run, status, duration_ms);
         if open.live.progress().started_at.is_some() {
@@ -224,7 +239,7 @@ impl Conversation {
     }
 
     /// Tells the asker, the members and the subscribers that a run is over.
-    fn tell_end(&mut self, asked_at: u64, event: Event) {
+    pub(super) fn tell_end(&mut self, asked_at: u64, event: Event) {
         let envelope = Envelope::new(event);
         let session = self.inquiries.get_mut(&asked_at).map(|inquiry| {
             inquiry.asker.tell(&envelope);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix::prelude::*;
 
 use super::Conversation;
+use super::passing::Passed;
 use super::record::{FAILURES, FailureRecord, MESSAGES, MessageRecord, STATES, StateRecord};
 use crate::journal::format::encode;
 use crate::journal::{Batch, Entry, Position, Stream};
@@ -18,6 +19,8 @@ pub(super) enum Write {
     Question { asked_at: u64 },
     /// A message that answers.
     Answer { asked_at: u64, message: Arc<Message>, mood: Mood },
+    /// A message that hands over, with the request that follows from it.
+    Passed(Box<Passed>),
     /// A run without an answer.
     Failure { asked_at: u64, failure: Box<FailureRecord> },
     /// A new state that a request asked for, with the message that says so, if one does.
@@ -103,6 +106,7 @@ impl Conversation {
         match write {
             Write::Question { asked_at } => self.accepted(asked_at, ctx),
             Write::Answer { asked_at, message, mood } => self.answered(asked_at, message, mood, ctx),
+            Write::Passed(passed) => self.passed(*passed, ctx),
             Write::Failure { asked_at, failure } => self.failed(asked_at, *failure, ctx),
             Write::State { request, message, then } => {
                 if let Some(message) = message {
@@ -119,6 +123,11 @@ impl Conversation {
         match write {
             Write::Question { asked_at } | Write::Answer { asked_at, .. } | Write::Failure { asked_at, .. } => {
                 if let Some(inquiry) = self.close(asked_at, ctx) {
+                    inquiry.asker.end(Event::Refused { error });
+                }
+            }
+            Write::Passed(passed) => {
+                if let Some(inquiry) = self.close(passed.asked_at, ctx) {
                     inquiry.asker.end(Event::Refused { error });
                 }
             }

@@ -97,14 +97,14 @@ impl<'a> Course<'a> {
     }
 
     pub(super) async fn run(mut self) -> Outcome {
-        match self.to_the_end().await {
+        match self.go_through().await {
             Ok(answer) => Outcome::Answered(answer),
             Err(error) if self.heard || ends_all(&error) => Outcome::Failed(error),
             Err(error) => Outcome::NotBegun(error),
         }
     }
 
-    async fn to_the_end(&mut self) -> Result<Answer, Error> {
+    async fn go_through(&mut self) -> Result<Answer, Error> {
         for _ in 0..self.model.settings.steps {
             self.check_budget()?;
             let reply = self.ask().await?;

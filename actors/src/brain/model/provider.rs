@@ -322,8 +322,8 @@ fn told(error: &genai::Error) -> Fault {
             Some(std::io::ErrorKind::ConnectionRefused) => {
                 Fault::new(Trouble::Unreachable, "its server refuses connections")
             }
+            _ if never_connected(&**error) => Fault::new(Trouble::Unreachable, "its server cannot be reached"),
             Some(_) => Fault::new(Trouble::Broken, "the connection to its server broke off"),
-            None if never_connected(&**error) => Fault::new(Trouble::Unreachable, "its server cannot be reached"),
             None => Fault::new(Trouble::Broken, "its reply broke off"),
         },
         _ => Fault::new(Trouble::Impossible, "the request could not be made"),

@@ -105,7 +105,9 @@ impl World {
             specialities: Vec::new(),
             greeting: "Hello.".into(),
             tools: Vec::new(),
+            approval: Vec::new(),
             brain: "echo".into(),
+            model: None,
             limits: Limits::default(),
         });
         let cast = vec![Cast { persona, brain: Arc::new(Echo) }];

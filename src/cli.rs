@@ -1,9 +1,11 @@
 //! The command line: what may be typed, and what the process answers with.
 //!
-//! Exit status: 0 when it was done, 2 for wrong usage or configuration, 1 for everything else. An error of ours is one
+//! Exit status: 0 when it was done, 2 for wrong usage or configuration or a file that will not do, 1 for everything else,
+//! such as a run that comes out differently. An error of ours is one
 //! line on standard error; wrong usage is answered by clap.
 
 mod key;
+mod replay;
 mod serve;
 mod token;
 
@@ -36,6 +38,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Print a token (JWT), signed with the server's secret.
     Token(token::TokenArgs),
+    /// Play a run again from its record, and print what differs.
+    Replay(replay::ReplayArgs),
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -67,12 +71,16 @@ pub fn run() -> ExitCode {
         Err(usage) => return said(&usage),
     };
     let done = match cli.command {
-        None => serve::run(cli.serve),
-        Some(Command::Serve(args)) => serve::run(args),
-        Some(Command::Token(args)) => token::run(args),
-        Some(Command::Key(command)) => key::run(command),
+        None => serve::run(cli.serve).map(|()| true),
+        Some(Command::Serve(args)) => serve::run(args).map(|()| true),
+        Some(Command::Token(args)) => token::run(args).map(|()| true),
+        Some(Command::Replay(args)) => replay::run(&args),
+        Some(Command::Key(command)) => key::run(command).map(|()| true),
     };
-    let Err(error) = done else { return ExitCode::SUCCESS };
+    let error = match done {
+        Ok(good) => return if good { ExitCode::SUCCESS } else { ExitCode::FAILURE },
+        Err(error) => error,
+    };
     // Nothing can be done where standard error is closed.
     let _ = writeln!(std::io::stderr(), "callboard: {}", one_line(&format!("{error:#}")));
     ExitCode::from(if error.is::<ConfigError>() { 2 } else { 1 })

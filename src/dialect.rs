@@ -159,5 +159,6 @@ fn command_label(command: &Command) -> &'static str {
         Command::Attend => "heartbeat",
         Command::Report { .. } => "step",
         Command::Cancel { .. } => "cancel",
+        Command::Decide { .. } => "approval",
     }
 }

@@ -19,6 +19,7 @@ pub mod front;
 pub mod headers;
 pub mod health;
 pub mod history;
+pub mod memory;
 pub mod metrics;
 pub mod query;
 pub mod rate;

@@ -8,5 +8,7 @@ pub mod greeting;
 pub mod http;
 pub mod logging;
 pub mod metrics;
+pub mod record;
+pub mod replay;
 pub mod server;
 pub mod ws;

@@ -16,7 +16,7 @@ use callboard_actors::journal::Journal;
 use callboard_actors::journal::sled::{Options, SledJournal};
 use callboard_actors::ledger::Ledger;
 use callboard_actors::memory::Memory;
-use callboard_actors::recovery;
+use callboard_actors::recovery::{self, Recovered};
 use callboard_actors::router::Cast;
 use callboard_actors::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -55,11 +55,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let handle = metrics::install()?;
     // First, because it makes the data folder, for its owner alone.
     let auth = Authenticator::new(&config.auth, &config.server.data_dir)?;
-    let journal = open_journal(&config)?;
-    let runtime = Arc::new(build_runtime(&config, journal.clone())?);
+    let (journal, recovered) = open_journal(&config)?;
+    let memory = Arc::new(Memory::new(journal.clone()));
+    let runtime = Arc::new(build_runtime(&config, journal.clone(), memory.clone())?);
     let reaper = Reaper::new(rules(&config));
     let drain = config.server.drain;
-    let app = web::Data::new(App::new(config, runtime, auth, reaper, handle));
+    let app = web::Data::new(App::new(config, runtime, memory, auth, reaper, handle));
     let (server, addresses) = listen(&app)?;
     actix_web::rt::spawn(app.reaper.clone().run());
     actix_web::rt::spawn(keep_up(app.metrics.clone()));
@@ -67,6 +68,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let handle = server.handle();
     let serving = actix_web::rt::spawn(server);
     app.runtime.tenant(&callboard_actors::protocol::TenantId::default_tenant());
+    app.runtime.restore(&recovered.waiting).await;
     app.set_ready(true);
     greeting::print(&app.config, &addresses);
 
@@ -79,7 +81,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn open_journal(config: &Config) -> anyhow::Result<Arc<dyn Journal>> {
+fn open_journal(config: &Config) -> anyhow::Result<(Arc<dyn Journal>, Recovered)> {
     let folder = config.server.data_dir.join("journal");
     let options = Options {
         queue_entries: config.journal.queue_records,
@@ -89,17 +91,17 @@ fn open_journal(config: &Config) -> anyhow::Result<Arc<dyn Journal>> {
         ..Options::default()
     };
     let journal = SledJournal::open(&folder, options)?;
-    let interrupted = recovery::recover(&*journal).map_err(|error| anyhow::anyhow!("Recovery failed: {error}"))?;
-    if interrupted > 0 {
+    let recovered = recovery::recover(&*journal).map_err(|error| anyhow::anyhow!("Recovery failed: {error}"))?;
+    if recovered.interrupted > 0 {
+        let interrupted = recovered.interrupted;
         log::warn!("{interrupted} runs were interrupted when the server last stopped; they are failed now");
     }
-    Ok(journal)
+    Ok((journal, recovered))
 }
 
-fn build_runtime(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<Runtime> {
+fn build_runtime(config: &Config, journal: Arc<dyn Journal>, memory: Arc<Memory>) -> anyhow::Result<Runtime> {
     let workspace = config.server.workspace.canonicalize().context("server.workspace cannot be resolved")?;
-    let materials =
-        Materials::new(workspace, Arc::new(Memory::new(journal.clone())), Arc::new(Ledger::new(journal.clone())));
+    let materials = Materials::new(workspace, memory, Arc::new(Ledger::new(journal.clone())));
     let mut cast = Vec::new();
     for persona in &config.agents {
         let brain = maker::make(persona, &materials)
@@ -116,6 +118,8 @@ fn build_runtime(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<R
         inbox_keep: runtime.inbox_keep,
         inbox_max: runtime.inbox_messages,
         idle: runtime.idle,
+        approval: runtime.approval,
+        records: runtime.records,
     };
     Ok(Runtime::new(journal, settings, cast, arbiters(config)))
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use tokio_util::sync::CancellationToken;
 
-use self::assignment::{Assignment, Progress, Reports};
+use self::assignment::{Assignment, Progress, Reports, Told};
 use self::card::AgentCard;
 use self::queue::Queue;
 use self::turn::TurnSink;
@@ -26,6 +26,7 @@ use crate::directory::{Colleagues, Directory};
 use crate::metrics;
 use crate::protocol::{Answer, Code, Envelope, Error, Event, Mood, Priority, Run, RunKind, TenantId, Timestamp};
 use crate::subscriptions::Subscriptions;
+use crate::tape::Opening;
 
 /// What an agent is made of.
 #[derive(Clone)]
@@ -99,16 +100,32 @@ impl Agent {
     }
 
     fn begin(&mut self, assignment: Assignment, ctx: &mut Context<Self>) {
-        let Assignment { run, content, parameters, owner, history, stream, cancelled, trail, place, reports, .. } =
-            assignment;
+        let Assignment {
+            run,
+            content,
+            parameters,
+            owner,
+            history,
+            stream,
+            cancelled,
+            trail,
+            place,
+            tape,
+            told,
+            reports,
+            ..
+        } = assignment;
         drop(place);
-        let card = &self.parts.card;
+        let card = self.parts.card.clone();
         self.running += 1;
         card.begin(run.kind);
         let progress = reports.progress();
         progress.send(Progress::Started);
-        metrics::waited(&run);
-        self.shift_mood(|mood| mood.on_message(&content, Timestamp::now()));
+        let now = Timestamp::now();
+        if tape.opening().is_none() {
+            metrics::waited(&run);
+            self.shift_mood(|mood| mood.on_message(&content, now));
+        }
         self.announce();
 
         let stream = stream || self.parts.subscriptions.wants_tokens();
@@ -127,13 +144,27 @@ impl Agent {
             cancelled,
             trail,
             company: self.parts.company.clone(),
+            tape: tape.clone(),
         };
-        let sink = Arc::new(TurnSink::new(progress, self.parts.subscriptions.clone(), owner, stream));
-        let work = turn::take(self.parts.brain.clone(), brief, sink, self.parts.interrupted.clone());
+        tape.open(opening(&brief, now));
+        let sink = Arc::new(TurnSink::new(progress, self.parts.subscriptions.clone(), owner, stream, told));
+        let work = turn::take(self.parts.brain.clone(), brief, sink.clone(), self.parts.interrupted.clone());
         ctx.spawn(work.into_actor(self).map(move |result, agent, ctx| {
-            agent.end(run.kind, &run, reports, result);
+            match result {
+                Err(_) if !tape.waits().is_empty() => agent.lay_down(&run, reports, sink.told()),
+                result => agent.end(run.kind, &run, reports, result),
+            }
             agent.pump(ctx);
         }));
+    }
+
+    /// The run waits for somebody's approval, and the agent goes on with others.
+    fn lay_down(&mut self, run: &Run, reports: Reports, told: Told) {
+        self.running -= 1;
+        self.parts.card.end(run.kind);
+        log::debug!("run {} of {} waits for approval", run.id, run.agent);
+        reports.wait(told);
+        self.announce();
     }
 
     fn end(&mut self, kind: RunKind, run: &Run, reports: Reports, result: Result<Answer, Error>) {
@@ -165,6 +196,20 @@ impl Agent {
             let status = Box::new(self.parts.card.status());
             self.parts.subscriptions.emit(&Envelope::new(Event::AgentChanged { status }), None);
         }
+    }
+}
+
+/// What the agent knows as it begins.
+fn opening(brief: &Brief, at: Timestamp) -> Opening {
+    Opening {
+        agent: brief.persona.clone(),
+        content: brief.content.clone(),
+        parameters: brief.parameters.clone(),
+        mood: brief.mood,
+        colleagues: brief.colleagues.to_vec(),
+        history: brief.history.iter().map(|message| message.seq).collect(),
+        private: brief.owner.is_some(),
+        at,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reading what has been written, past the actors: listings, pages of history, runs that have ended. All of it blocks.
 
+mod record;
 mod run;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use crate::protocol::{
     ChannelId, Code, ConversationId, Error, MAX_PAGE, Message, Principal, Publication, TenantId, Timestamp,
 };
 
+pub use record::RunRecord;
 pub(crate) use run::{ended, question};
 
 /// A conversation in a listing.

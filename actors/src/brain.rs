@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use self::company::Company;
 use crate::agent::persona::Persona;
 use crate::protocol::{AgentName, Answer, Code, Error, Event, Message, Mood, Run, Step, Subject, TenantId, Trail};
+use crate::tape::Tape;
 
 /// What a brain is told about the work at hand.
 #[derive(Clone, Debug)]
@@ -56,6 +57,8 @@ pub struct Brief {
     pub trail: Trail,
     /// Whom the brain may turn to on the way.
     pub company: Arc<dyn Company>,
+    /// What every use of a tool and every exchange with a model passes, see [`crate::tape`].
+    pub tape: Arc<Tape>,
 }
 
 /// Where a brain reports to as it goes. Reports never block and never fail.

@@ -3,8 +3,9 @@
 //! A conversation appends to the journal first and tells of it afterwards. What agents do for it comes back as reports;
 //! which socket is behind a member it does not know.
 //!
-//! `asking` takes requests for agents, `running` minds their runs, `passing` hands them from agent to agent, `writing` appends and tells, `manners` is the rest:
-//! joining, handing over, typing. `record` is the durable form.
+//! `asking` takes requests for agents, `running` minds their runs, `passing` hands them from agent to agent, `writing`
+//! appends and tells, `manners` is the rest: joining, handing over, typing. `waiting` is about runs that wait for
+//! approval. `record` and `taped` are the durable form.
 
 mod asking;
 pub mod inquiry;
@@ -15,6 +16,8 @@ mod members;
 mod passing;
 pub mod record;
 mod running;
+pub mod taped;
+mod waiting;
 mod writing;
 
 use std::collections::{HashMap, VecDeque};
@@ -72,6 +75,7 @@ struct Log {
     messages: u64,
     states: u64,
     failures: u64,
+    tapes: u64,
     /// Set when an append failed: nothing is appended until the heads have been read again.
     broken: bool,
 }
@@ -79,7 +83,7 @@ struct Log {
 impl Log {
     /// That of a conversation that has not been made.
     fn fresh(place: Place) -> Self {
-        Self { place, state: None, messages: 0, states: 0, failures: 0, broken: false }
+        Self { place, state: None, messages: 0, states: 0, failures: 0, tapes: 0, broken: false }
     }
 }
 
@@ -113,7 +117,7 @@ impl Conversation {
         let (journal, name, id) = (self.tenant.house.journal.clone(), self.name(), self.id.clone());
         let read = crate::house::off_arbiter(move || loading::load(&*journal, &name, &id));
         ctx.wait(read.into_actor(self).map(|loaded, conversation, ctx| match loaded {
-            Ok(loaded) => conversation.take_up(loaded),
+            Ok(loaded) => conversation.take_up(loaded, ctx),
             Err(error) => {
                 log::error!("conversation {} cannot be read: {error}", conversation.id);
                 conversation.retire(ctx);
@@ -122,12 +126,13 @@ impl Conversation {
         }));
     }
 
-    fn take_up(&mut self, loaded: Option<Loaded>) {
+    fn take_up(&mut self, loaded: Option<Loaded>, ctx: &mut Context<Self>) {
         self.log.broken = false;
         match loaded {
             Some(loaded) => {
                 self.log = loaded.log;
                 self.recent = loaded.recent.into();
+                self.restore(loaded.waiting, ctx);
             }
             // Its first write failed: it has never been made, whatever was on its way.
             None => {
@@ -166,6 +171,7 @@ impl Conversation {
             Command::Handoff { from, to, reason, .. } => self.hand_off(request, &from, &to, reason, ctx),
             Command::Typing { user, typing, .. } => self.typing(&request, user, typing, ctx),
             Command::Cancel { target } => self.cancel(&request, &target, ctx),
+            Command::Decide { run, approve, reason } => self.decide(request, &run, approve, reason, ctx),
             _ => Err(Error::internal("This request does not concern a conversation")),
         }
     }
@@ -198,6 +204,8 @@ impl Actor for Conversation {
             tenant.conversations.remove_if(&id, |_, address| *address == own);
         }));
         self.load(ctx);
+        let interrupted = self.tenant.house.interrupted().clone().cancelled_owned();
+        ctx.spawn(interrupted.into_actor(self).map(|(), conversation, ctx| conversation.let_go(ctx)));
         let idle = self.tenant.house.settings.idle;
         ctx.run_interval(idle / 4, move |conversation, ctx| {
             let due = conversation.used.elapsed() >= idle && conversation.stage == Stage::Live;

@@ -10,13 +10,14 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::agent::assignment::{Assignment, Progress, Report, Reports};
+use crate::agent::assignment::{Assignment, Progress, Report, Reports, Told};
 use crate::directory::Listing;
 use crate::metrics;
 use crate::protocol::{
     AgentName, Answer, ConversationId, Error, MessageId, Priority, Result, Run, RunId, RunKind, RunStatus, Step,
     Timestamp, Trail, Turn,
 };
+use crate::tape::{Gate, Tape};
 use crate::tenant::Tenant;
 
 /// What comes of an errand.
@@ -76,6 +77,8 @@ pub async fn ask(
         cancelled: cancel,
         trail,
         place: Some(place),
+        tape: Arc::new(Tape::new(Gate::Refuse(listing.card.persona.approval.clone()))),
+        told: Told::default(),
         reports: Reports::new(run, errand.recipient()),
     };
     // Dropped when it cannot be taken, an assignment reports its end by itself.
@@ -122,7 +125,8 @@ impl Handler<Report> for Errand {
 
     fn handle(&mut self, Report { progress, .. }: Report, ctx: &mut Self::Context) {
         match progress {
-            Progress::Started | Progress::Delta(_) => {}
+            // Nothing waits here: what would have to be approved is refused.
+            Progress::Started | Progress::Delta(_) | Progress::Waits(_) => {}
             Progress::Step(step) => self.steps.push(step),
             Progress::Ended(result) => {
                 let status = match &result {

@@ -25,6 +25,10 @@ pub struct Settings {
     pub inbox_max: usize,
     /// After how long an actor that nobody uses goes away.
     pub idle: Duration,
+    /// How long a run waits for approval.
+    pub approval: Duration,
+    /// Whether what runs did is kept, so that it can be read and played again.
+    pub records: bool,
 }
 
 impl Default for Settings {
@@ -36,6 +40,8 @@ impl Default for Settings {
             inbox_keep: Duration::from_secs(24 * 60 * 60),
             inbox_max: 1000,
             idle: Duration::from_secs(300),
+            approval: Duration::from_secs(7 * 24 * 60 * 60),
+            records: true,
         }
     }
 }

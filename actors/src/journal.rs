@@ -6,6 +6,7 @@
 //! obligation (a run was accepted) or closes one (the run ended), so that recovery finds what a crash left open.
 
 pub mod format;
+pub mod nowhere;
 pub mod sled;
 
 use std::fmt;

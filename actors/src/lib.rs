@@ -7,7 +7,7 @@
 //! | entrance | [`runtime`] builds and drains, [`visit`] is one session's stay, [`errand`] is work outside any conversation, [`archive`] reads the past, [`recovery`] ends what a crash left open |
 //! | actors | [`router`] brings into use, [`agent`], [`conversation`], [`channel`] do the work |
 //! | shared by them | [`tenant`], [`house`], [`directory`], [`subscriptions`], [`presence`], [`serving`], [`runs`], [`request`], [`outbox`], `place` |
-//! | what agents think with | [`brain`], [`tool`], [`memory`], [`ledger`], [`floor`] |
+//! | what agents think with | [`brain`], [`tool`], [`memory`], [`ledger`], [`floor`]; [`tape`] is what came of it |
 //! | below everything | [`journal`], [`metrics`], [`protocol`] |
 
 pub mod agent;
@@ -34,6 +34,7 @@ pub mod runs;
 pub mod runtime;
 pub mod serving;
 pub mod subscriptions;
+pub mod tape;
 pub mod tenant;
 pub mod text;
 pub mod tool;

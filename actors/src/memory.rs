@@ -1,4 +1,5 @@
-//! What the agents of a tenant remember: facts in a journal stream, found again by their words.
+//! What the agents of a tenant remember: facts in a journal stream, found again by their words. Each agent knows what it
+//! was told itself, and nothing of what others were.
 //!
 //! A fact is kept once `remember` has returned: its record is on disk then. Each tenant has one stream, and each subject
 //! with private conversations one of its own besides; a stream is loaded when it is first needed, and has one writer at
@@ -12,6 +13,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
+use crate::journal::nowhere::Nowhere;
 use crate::journal::{Batch, Journal};
 use crate::protocol::{AgentName, Code, ConversationId, Error, MessageId, Subject, TenantId, Timestamp};
 use crate::text::shortened;
@@ -39,19 +41,22 @@ pub struct Whose {
     pub tenant: TenantId,
     /// The owner of the private conversation in which it is used; `None`: what all of the tenant share.
     pub owner: Option<Subject>,
+    /// The agent that remembers; `None`: all of them.
+    pub agent: Option<AgentName>,
 }
 
 impl From<&TenantId> for Whose {
     fn from(tenant: &TenantId) -> Self {
-        Self { tenant: tenant.clone(), owner: None }
+        Self { tenant: tenant.clone(), owner: None, agent: None }
     }
 }
 
 impl Whose {
-    /// The memories that are looked into, the innermost first.
-    fn reach(self) -> impl Iterator<Item = Self> {
-        let shared = self.owner.is_some().then(|| Self { tenant: self.tenant.clone(), owner: None });
-        std::iter::once(self).chain(shared)
+    /// The shelves that are looked into, the innermost first; a shelf holds what all agents remember.
+    fn reach(&self) -> impl Iterator<Item = Self> {
+        let shelf = Self { agent: None, ..self.clone() };
+        let shared = self.owner.is_some().then(|| Self { owner: None, ..shelf.clone() });
+        std::iter::once(shelf).chain(shared)
     }
 }
 
@@ -81,6 +86,17 @@ pub struct Found {
     pub score: f32,
     /// The share of the query's meaning that the fact has, 0 to 1.
     pub coverage: f32,
+    /// Whether it is known to one subject alone.
+    pub private: bool,
+}
+
+/// A place among the facts of somebody, newest first: behind the fact of that moment and id.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cursor {
+    /// When the last one was remembered.
+    pub at: Timestamp,
+    /// Its id.
+    pub id: MessageId,
 }
 
 /// A change of the memory, for those who watch it.
@@ -90,6 +106,8 @@ pub struct Change {
     pub fact: Arc<Fact>,
     /// Remembered, or forgotten.
     pub kept: bool,
+    /// The only subject that may know; `None`: everybody of the tenant.
+    pub owner: Option<Subject>,
 }
 
 /// What the agents of all tenants remember.
@@ -105,6 +123,13 @@ impl Memory {
         Self { journal, shelves: Mutex::default() }
     }
 
+    /// A memory of these facts, which nothing can be added to: for what is played again far from its world.
+    pub fn frozen(whose: &Whose, facts: impl IntoIterator<Item = Fact>) -> Self {
+        let shelf = Shelf::frozen(facts.into_iter().map(Arc::new));
+        let shelves = HashMap::from([(Whose { agent: None, ..whose.clone() }, Arc::new(Mutex::new(shelf)))]);
+        Self { journal: Arc::new(Nowhere), shelves: Mutex::new(shelves) }
+    }
+
     /// Keeps a fact; blocks until it is on disk.
     ///
     /// Tells what changed: the fact kept, and the one that had to go for it where there was no room. A fact that is
@@ -116,25 +141,26 @@ impl Memory {
         if fact.text.len() > MAX_FACT {
             return Err(Error::invalid("text", "at most 4096 bytes to remember at a time"));
         }
-        let whose = whose.into();
+        let whose = Whose { agent: None, ..whose.into() };
         self.with(&whose, |shelf| {
-            if let Some(same) = shelf.same(&fact.text) {
+            if let Some(same) = shelf.same(&fact) {
                 return Ok((same, Vec::new()));
             }
             let fact = Arc::new(fact);
             let change = shelf.keep(self.journal.as_ref(), &whose, &fact)?;
             self.write(change.batch)?;
-            Ok((fact, shelf.apply(change.effects)))
+            Ok((fact, shelf.apply(change.effects, &whose)))
         })
     }
 
     /// Forgets a fact; blocks until that is on disk. `None`: there is none of that id.
     pub fn forget(&self, whose: impl Into<Whose>, id: &MessageId) -> Result<Option<Change>, Error> {
-        for whose in whose.into().reach() {
-            let gone = self.with(&whose, |shelf| {
-                let Some(change) = shelf.drop_fact(id)? else { return Ok(None) };
+        let whose = whose.into();
+        for shelf in whose.reach() {
+            let gone = self.with(&shelf, |facts| {
+                let Some(change) = facts.drop_fact(id, whose.agent.as_ref())? else { return Ok(None) };
                 self.write(change.batch)?;
-                Ok(shelf.apply(change.effects).pop())
+                Ok(facts.apply(change.effects, &shelf).pop())
             })?;
             if gone.is_some() {
                 return Ok(gone);
@@ -145,9 +171,13 @@ impl Memory {
 
     /// The facts that fit a query best, best first.
     pub fn search(&self, whose: impl Into<Whose>, query: &str, limit: usize) -> Result<Vec<Found>, Error> {
-        let mut found = Vec::new();
-        for whose in whose.into().reach() {
-            found.extend(self.with(&whose, |shelf| Ok(shelf.search(query, limit)))?);
+        let (whose, mut found) = (whose.into(), Vec::new());
+        for shelf in whose.reach() {
+            found.extend(self.with(&shelf, |facts| {
+                let mut found = facts.search(query, limit, whose.agent.as_ref());
+                found.iter_mut().for_each(|found| found.private = shelf.owner.is_some());
+                Ok(found)
+            })?);
         }
         found.sort_by(|a, b| b.coverage.total_cmp(&a.coverage).then(b.score.total_cmp(&a.score)));
         found.truncate(limit);
@@ -156,18 +186,33 @@ impl Memory {
 
     /// The latest facts, newest first.
     pub fn list(&self, whose: impl Into<Whose>, limit: usize) -> Result<Vec<Arc<Fact>>, Error> {
-        let mut facts = Vec::new();
-        for whose in whose.into().reach() {
-            facts.extend(self.with(&whose, |shelf| Ok(shelf.latest(limit)))?);
+        Ok(self.page(whose, None, limit)?.into_iter().map(|(fact, _)| fact).collect())
+    }
+
+    /// Facts behind `after`, newest first, each with whether it is private.
+    pub fn page(
+        &self,
+        whose: impl Into<Whose>,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Vec<(Arc<Fact>, bool)>, Error> {
+        let (whose, mut facts) = (whose.into(), Vec::new());
+        for shelf in whose.reach() {
+            let all = self.with(&shelf, |facts| Ok(facts.of(whose.agent.as_ref())))?;
+            facts.extend(all.into_iter().map(|fact| (fact, shelf.owner.is_some())));
         }
-        facts.sort_by_key(|fact| std::cmp::Reverse(fact.at));
+        let place = |fact: &Fact| (fact.at, fact.id.as_str().to_owned());
+        let upto = after.map(|after| (after.at, after.id.as_str().to_owned()));
+        facts.retain(|(fact, _)| upto.as_ref().is_none_or(|upto| place(fact) < *upto));
+        facts.sort_by_cached_key(|(fact, _)| std::cmp::Reverse(place(fact)));
         facts.truncate(limit);
         Ok(facts)
     }
 
     /// How many facts there are.
     pub fn len(&self, whose: impl Into<Whose>) -> Result<usize, Error> {
-        whose.into().reach().map(|whose| self.with(&whose, |shelf| Ok(shelf.len()))).sum()
+        let whose = whose.into();
+        whose.reach().map(|shelf| self.with(&shelf, |facts| Ok(facts.of(whose.agent.as_ref()).len()))).sum()
     }
 
     /// Does something with somebody's facts, loaded; after an error they are loaded afresh the next time, because only
@@ -237,7 +282,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn fact(text: &str) -> Fact {
-        Fact::now(AgentName::trusted("sage"), ConversationId::trusted("c"), text, 0.5)
+        Fact::now(AgentName::trusted("nyx"), ConversationId::trusted("c"), text, 0.5)
     }
 
     #[test]
@@ -260,7 +305,7 @@ pub(crate) mod tests {
         let tenant = TenantId::trusted("t");
         let memory = Memory::new(Arc::clone(&journal) as Arc<dyn Journal>);
         let (kept, changes) = memory.remember(&tenant, fact("tea at four")).unwrap();
-        assert_eq!(changes, [Change { fact: Arc::clone(&kept), kept: true }]);
+        assert_eq!(changes, [Change { fact: Arc::clone(&kept), kept: true, owner: None }]);
         let (gone, _) = memory.remember(&tenant, fact("coffee at two")).unwrap();
         assert!(!memory.forget(&tenant, &gone.id).unwrap().unwrap().kept);
         assert_eq!(memory.forget(&tenant, &gone.id).unwrap(), None);
@@ -276,7 +321,7 @@ pub(crate) mod tests {
     fn what_is_told_in_private_is_found_by_its_owner_alone() {
         let memory = memory();
         let tenant = TenantId::trusted("t");
-        let of = |name| Whose { tenant: tenant.clone(), owner: Some(Subject::trusted(name)) };
+        let of = |name| Whose { tenant: tenant.clone(), owner: Some(Subject::trusted(name)), agent: None };
         memory.remember(&tenant, fact("the wifi is called garden")).unwrap();
         let (secret, _) = memory.remember(of("ada"), fact("the wifi password is swordfish")).unwrap();
         let texts = |found: Vec<Found>| found.iter().map(|found| found.fact.text.clone()).collect::<Vec<_>>();
@@ -285,6 +330,45 @@ pub(crate) mod tests {
         assert_eq!(memory.list(&tenant, 9).unwrap().len(), 1);
         assert_eq!(memory.forget(of("bob"), &secret.id).unwrap(), None);
         assert!(memory.forget(of("ada"), &secret.id).unwrap().is_some());
+    }
+
+    #[test]
+    fn an_agent_knows_what_it_was_told_itself() {
+        let memory = memory();
+        let tenant = TenantId::trusted("t");
+        let of = |name| Whose { agent: Some(AgentName::trusted(name)), ..Whose::from(&tenant) };
+        let told = |name: &str, text: &str| Fact { agent: AgentName::trusted(name), ..fact(text) };
+        let (nyxs, _) = memory.remember(of("nyx"), told("nyx", "tea at four")).unwrap();
+        let (sages, changes) = memory.remember(of("sage"), told("sage", "Tea at four")).unwrap();
+        assert_eq!((changes.len(), memory.len(&tenant).unwrap()), (1, 2), "the same words, told to another");
+        assert_eq!(memory.search(of("nyx"), "tea", 5).unwrap().first().unwrap().fact, nyxs);
+        assert_eq!(memory.list(of("sage"), 5).unwrap(), [Arc::clone(&sages)]);
+        assert!(memory.list(of("aria"), 5).unwrap().is_empty());
+        assert_eq!(memory.forget(of("nyx"), &sages.id).unwrap(), None);
+        assert!(memory.forget(of("sage"), &sages.id).unwrap().is_some());
+    }
+
+    #[test]
+    fn pages_have_every_fact_once_newest_first() {
+        let memory = memory();
+        let tenant = TenantId::trusted("t");
+        let alone = Whose { owner: Some(Subject::trusted("ada")), ..Whose::from(&tenant) };
+        for number in 0..5 {
+            // Two of one moment each.
+            let at = Timestamp(number / 2);
+            memory.remember(&tenant, Fact { at, ..fact(&format!("shared{number}")) }).unwrap();
+            memory.remember(alone.clone(), Fact { at, ..fact(&format!("private{number}")) }).unwrap();
+        }
+        let (mut after, mut seen) = (None, Vec::new());
+        loop {
+            let page = memory.page(alone.clone(), after.as_ref(), 3).unwrap();
+            let Some((last, _)) = page.last() else { break };
+            after = Some(Cursor { at: last.at, id: last.id.clone() });
+            seen.extend(page);
+        }
+        assert_eq!((seen.len(), seen.iter().filter(|(_, private)| *private).count()), (10, 5));
+        assert!(seen.windows(2).all(|pair| pair[0].0.at >= pair[1].0.at));
+        assert_eq!(memory.page(&tenant, None, 99).unwrap().len(), 5);
     }
 
     #[test]

@@ -21,6 +21,15 @@ pub trait Outlet: Send + Sync {
     fn deliver(&self, delivery: Delivery) -> Delivered;
 }
 
+/// The end of the way to nobody.
+struct Nobody;
+
+impl Outlet for Nobody {
+    fn deliver(&self, _: Delivery) -> Delivered {
+        Delivered::Gone
+    }
+}
+
 /// The way to one session.
 #[derive(Clone)]
 pub struct Outbox {
@@ -40,6 +49,11 @@ impl Outbox {
     /// The way to `session`; `relay` is the relay of the thread it lives on.
     pub fn new(session: SessionId, outlet: Arc<dyn Outlet>, relay: Option<Recipient<Relayed>>) -> Self {
         Self { session, outlet, relay }
+    }
+
+    /// The way to nobody: whoever asked is gone.
+    pub fn nobody() -> Self {
+        Self::new(SessionId(0), Arc::new(Nobody), None)
     }
 
     /// Sends an event that others get as well.

@@ -3,6 +3,7 @@
 //! Nothing here knows actix, a socket, JSON on a wire, or a disk. A type belongs here when two rooms must agree on it.
 
 pub mod answer;
+pub mod approval;
 pub mod command;
 pub mod envelope;
 pub mod error;
@@ -20,6 +21,7 @@ pub mod time;
 pub mod trail;
 
 pub use answer::{Answer, Handoff};
+pub use approval::{Approval, AskedCall};
 pub use command::{Ask, CancelTarget, Command, MAX_PAGE, Mode, Publish};
 pub use envelope::{Delivery, Envelope, FORMS, To};
 pub use error::{Code, Error, Result};

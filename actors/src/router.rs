@@ -122,8 +122,8 @@ fn remote_persona(name: &AgentName) -> Persona {
         specialities: Vec::new(),
         greeting: format!("This is {name}. What can I do for you?"),
         tools: Vec::new(),
-        brain: "remote".to_owned(),
         approval: Vec::new(),
+        brain: "remote".to_owned(),
         model: None,
         limits: Limits { concurrency: REMOTE_CONCURRENCY, ..Limits::default() },
     }

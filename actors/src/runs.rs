@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
 
-use crate::protocol::{Code, Error, Message, Run, RunId, RunStatus, Step, Subject, Timestamp};
+use crate::protocol::{Approval, Code, Error, Message, Run, RunId, RunStatus, Step, Subject, Timestamp};
+use crate::tape::Tape;
 
 /// A run that has not ended, as anybody may look at it.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub struct LiveRun {
     pub run: Arc<Run>,
     /// The only subject that may see it; `None`: everybody of the tenant.
     pub owner: Option<Subject>,
+    /// What came of it so far.
+    pub tape: Arc<Tape>,
     progress: Mutex<RunProgress>,
     receipt: Mutex<Option<Receipt>>,
 }
@@ -57,12 +60,14 @@ pub struct RunProgress {
     pub started_at: Option<Timestamp>,
     /// What the agent has done so far.
     pub steps: Vec<Step>,
+    /// What it waits for, if it waits.
+    pub approval: Option<Arc<Approval>>,
 }
 
 impl LiveRun {
     /// A run that waits for its agent.
-    pub fn new(run: Arc<Run>, owner: Option<Subject>) -> Self {
-        Self { run, owner, progress: Mutex::default(), receipt: Mutex::default() }
+    pub fn new(run: Arc<Run>, owner: Option<Subject>, tape: Tape) -> Self {
+        Self { run, owner, tape: Arc::new(tape), progress: Mutex::default(), receipt: Mutex::default() }
     }
 
     /// Whether a subject of the tenant may know of it.
@@ -72,7 +77,14 @@ impl LiveRun {
 
     /// Notes that the agent began.
     pub fn start(&self, at: Timestamp) {
-        self.with(|progress| progress.started_at = Some(at));
+        self.with(|progress| {
+            progress.started_at.get_or_insert(at);
+        });
+    }
+
+    /// Notes that it waits for approval, or no longer.
+    pub fn waits(&self, approval: Option<Arc<Approval>>) {
+        self.with(|progress| progress.approval = approval);
     }
 
     /// Notes a step.
@@ -90,6 +102,7 @@ impl LiveRun {
         self.with(|progress| RunProgress {
             started_at: progress.started_at,
             steps: std::mem::take(&mut progress.steps),
+            approval: progress.approval.take(),
         })
     }
 
@@ -129,13 +142,19 @@ pub struct RunReport {
     pub error: Option<Error>,
     /// What the agent did.
     pub steps: Vec<Step>,
+    /// What it waits for, if it waits.
+    pub approval: Option<Arc<Approval>>,
 }
 
 impl RunReport {
     /// The report of a run that has not ended.
     pub fn live(live: &LiveRun) -> Self {
-        let RunProgress { started_at, steps } = live.progress();
-        let status = if started_at.is_some() { RunStatus::Processing } else { RunStatus::Pending };
-        Self { run: live.run.clone(), status, started_at, ended_at: None, error: None, steps }
+        let RunProgress { started_at, steps, approval } = live.progress();
+        let status = match (&approval, started_at) {
+            (Some(_), _) => RunStatus::InputRequired,
+            (None, Some(_)) => RunStatus::Processing,
+            (None, None) => RunStatus::Pending,
+        };
+        Self { run: live.run.clone(), status, started_at, ended_at: None, error: None, steps, approval }
     }
 }

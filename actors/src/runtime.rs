@@ -10,12 +10,16 @@ use crate::house::{House, Settings};
 use crate::journal::Journal;
 use crate::outbox::Outbox;
 use crate::protocol::{Principal, TenantId};
+use crate::recovery::WaitingRun;
 use crate::router::{self, Cast};
 use crate::tenant::{SessionCard, Tenant};
 use crate::visit::Visit;
 
 /// How long the ends of interrupted runs may take to be written and told: one append each.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// How long a start waits for runs that wait themselves: one read each.
+const RESTORING: Duration = Duration::from_secs(10);
 
 /// The runtime: every tenant's actors, made on first use.
 pub struct Runtime {
@@ -71,6 +75,19 @@ impl Runtime {
         max_subscriptions: usize,
     ) -> Visit {
         Visit::new(self.tenant(&principal.tenant), principal, outbox, card, max_subscriptions)
+    }
+
+    /// Brings the conversations into use in which runs wait for approval, and waits until all of these runs are known,
+    /// for a while at most: a conversation that cannot be read is told to whoever asks for it.
+    pub async fn restore(&self, waiting: &[WaitingRun]) {
+        for waiting in waiting {
+            self.tenant(&waiting.tenant).awaken(&waiting.conversation);
+        }
+        let deadline = Instant::now() + RESTORING;
+        let known = |waiting: &WaitingRun| self.tenant(&waiting.tenant).runs.contains_key(&waiting.run);
+        while !waiting.iter().all(known) && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Takes no new runs and waits until those that are open have ended, for `grace` at most. Those that have not are

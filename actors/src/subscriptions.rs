@@ -149,9 +149,12 @@ pub fn flow_of(kind: StepKind) -> Flow {
 /// The topic an event belongs to; replies, steps and publications belong to none.
 pub fn topic(event: &Event) -> Option<Topic> {
     match event {
-        Event::RunAccepted { .. } | Event::RunStarted { .. } | Event::RunAnswered { .. } | Event::RunFailed { .. } => {
-            Some(Topic::RunStatus)
-        }
+        Event::RunAccepted { .. }
+        | Event::RunStarted { .. }
+        | Event::RunWaits { .. }
+        | Event::RunAnswered { .. }
+        | Event::RunFailed { .. } => Some(Topic::RunStatus),
+        Event::ApprovalRequested { .. } | Event::ApprovalDecided { .. } => Some(Topic::ApprovalRequest),
         Event::MessageAdded { .. } => Some(Topic::ConversationMessage),
         Event::Typing { .. } => Some(Topic::Typing),
         Event::HandedOff { .. } => Some(Topic::AgentHandoff),

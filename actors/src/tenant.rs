@@ -113,6 +113,11 @@ impl Tenant {
         self.send(&Room::Conversation(id.clone()), request);
     }
 
+    /// Brings a conversation into use that is not.
+    pub fn awaken(&self, id: &ConversationId) {
+        let _ = self.address(&Room::Conversation(id.clone()));
+    }
+
     /// Sends a request to a channel in the same way.
     pub fn to_channel(&self, id: &ChannelId, request: Request) {
         self.send(&Room::Channel(id.clone()), request);

@@ -75,9 +75,9 @@ pub struct Output {
 }
 
 impl Scene {
-    /// The memory that is used here.
+    /// The memory that is used here: what this agent was told, where it may be known.
     pub fn whose(&self) -> Whose {
-        Whose { tenant: self.tenant.clone(), owner: self.owner.clone() }
+        Whose { tenant: self.tenant.clone(), owner: self.owner.clone(), agent: Some(self.agent.clone()) }
     }
 
     /// An error if it is time to give up: `CANCELLED` or `TIMEOUT`.

@@ -103,6 +103,10 @@ impl Visit {
             Command::Subscribe { patterns } => return self.subscribe(patterns).map(Some),
             Command::Unsubscribe { patterns, ids } => return Ok(Some(self.unsubscribe(&patterns, &ids))),
             Command::Cancel { target } => self.cancel(token, interest, target)?,
+            Command::Decide { ref run, .. } => {
+                let conversation = self.place_of(run)?;
+                self.tenant.to_conversation(&conversation, self.request(token, interest, command));
+            }
             Command::Publish(Publish { channel: None, .. }) => {
                 return Err(Error::missing("channel", "the id of a channel"));
             }
@@ -176,18 +180,22 @@ impl Visit {
     fn cancel(&mut self, token: Token, interest: Interest, target: CancelTarget) -> Result<(), Error> {
         let conversation = match &target {
             CancelTarget::Request { conversation, .. } => conversation.clone(),
-            CancelTarget::Named(id) => {
-                let run = self.tenant.runs.get(&RunId::trusted(id.as_str()));
-                let seen = run.filter(|live| live.is_visible_to(&self.principal.subject));
-                let run = seen.map(|live| live.run.conversation.clone());
-                run.ok_or_else(|| {
-                    Error::new(Code::RunNotFound, format!("There is no run or request {id} that has not ended"))
-                })?
-            }
+            CancelTarget::Named(id) => self.place_of(&RunId::trusted(id.as_str()))?,
         };
         let request = self.request(token, interest, Command::Cancel { target });
         self.tenant.to_conversation(&conversation, request);
         Ok(())
+    }
+}
+
+impl Visit {
+    /// Where a run that has not ended was asked for.
+    fn place_of(&self, run: &RunId) -> Result<ConversationId, Error> {
+        let live = self.tenant.runs.get(run);
+        let seen = live.filter(|live| live.is_visible_to(&self.principal.subject));
+        seen.map(|live| live.run.conversation.clone()).ok_or_else(|| {
+            Error::new(Code::RunNotFound, format!("There is no run or request {run} that has not ended"))
+        })
     }
 }
 

@@ -102,6 +102,7 @@ impl Agent {
             cancelled: self.cancelled.clone(),
             trail: Trail::default(),
             company: Arc::new(Nobody),
+            tape: Arc::default(),
         }
     }
 

@@ -55,6 +55,10 @@ fn parse(path: &Path, text: &str) -> Result<Persona, ConfigError> {
     if name.contains(':') || name.starts_with('.') {
         return wrong(format!("name = \"{name}\": expected no \":\" in it and no \".\" at its beginning"));
     }
+    let may = |tool: &String| tool == "*" || persona.tools.contains(tool);
+    if let Some(tool) = persona.approval.iter().find(|tool| !may(tool)) {
+        return wrong(format!("approval = [\"{tool}\"]: expected names out of tools, or \"*\""));
+    }
     let limits = &persona.limits;
     let numbers: [(&str, u64, u64); 3] = [
         ("queue", limits.queue as u64, 1_000_000),
@@ -102,6 +106,7 @@ mod tests {
             ("a.toml", text("a", "mood = 1"), "unknown field `mood`"),
             ("a.toml", text("a b", ""), "1 to 128 characters"),
             ("a.toml", text("a", "[limits]\nqueue = 0"), "limits.queue = 0: expected 1 to 1000000"),
+            ("a.toml", text("a", "tools = [\"clock\"]\napproval = [\"search\"]"), "expected names out of tools"),
             ("a.toml", "name =".to_owned(), "line 1"),
             ("a.txt", text("a", ""), "found 0 agents"),
         ] {

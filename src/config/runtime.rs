@@ -33,6 +33,11 @@ pub struct RuntimeConfig {
     /// When a conversation or channel that nobody uses leaves memory.
     #[serde(deserialize_with = "units::time")]
     pub idle: Duration,
+    /// How long a run waits for approval until it ends with `TIMEOUT`.
+    #[serde(deserialize_with = "units::time")]
+    pub approval: Duration,
+    /// Whether what runs did is kept, for `GET /runs/{id}/record`.
+    pub records: bool,
 }
 
 impl RuntimeConfig {
@@ -42,7 +47,8 @@ impl RuntimeConfig {
         time(self.dedup_window, Duration::ZERO..=60 * MINUTE)?;
         time(self.inbox_keep, MINUTE..=90 * DAY)?;
         count(self.inbox_messages, 1..=1_000_000)?;
-        time(self.idle, SECOND..=DAY)
+        time(self.idle, SECOND..=DAY)?;
+        time(self.approval, SECOND..=365 * DAY)
     }
 }
 

@@ -217,6 +217,9 @@ impl Dialect for Channels {
                 | Event::RunDelta { .. }
                 | Event::RunAnswered { .. }
                 | Event::RunFailed { .. }
+                | Event::RunWaits { .. }
+                | Event::ApprovalRequested { .. }
+                | Event::ApprovalDecided { .. }
                 | Event::MessageAdded { .. }
                 | Event::Typing { .. }
                 | Event::HandedOff { .. }

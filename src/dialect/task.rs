@@ -45,6 +45,9 @@ pub fn encode(event: &Event, id: Option<&str>, at: Timestamp) -> Frames {
         Event::RunFailed { run, error, .. } => failed(Some(run), id, error, at),
         Event::Refused { error } => failed(None, id, error, at),
         Event::RunDelta { .. }
+        | Event::RunWaits { .. }
+        | Event::ApprovalRequested { .. }
+        | Event::ApprovalDecided { .. }
         | Event::MessageAdded { .. }
         | Event::Typing { .. }
         | Event::HandedOff { .. }

@@ -3,9 +3,10 @@
 use bytestring::ByteString;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::frames::Frames;
-use callboard_actors::protocol::{AgentStatus, Code, Error, Message, Publication, Timestamp};
+use callboard_actors::protocol::{AgentStatus, Approval, AskedCall, Code, Error, Message, Publication, Timestamp};
 
 /// One text frame of anything that can be written as JSON.
 pub fn frame(value: &impl Serialize) -> Frames {
@@ -111,6 +112,20 @@ impl<'a> PublicationView<'a> {
 /// JSON text that was checked when it entered.
 fn raw(text: &str) -> &RawValue {
     serde_json::from_str(text).unwrap_or(RawValue::NULL)
+}
+
+/// Two decimals are all that an importance or intensity means.
+pub fn rounded(number: f32) -> f64 {
+    (f64::from(number) * 100.0).round() / 100.0
+}
+
+/// The uses of tools that a run waits to be allowed.
+pub fn calls(approval: &Approval) -> Value {
+    let call = |call: &AskedCall| {
+        let arguments: Value = serde_json::from_str(&call.arguments).unwrap_or(Value::Null);
+        json!({ "tool": call.tool, "arguments": arguments, "intent": call.intent })
+    };
+    approval.calls.iter().map(call).collect()
 }
 
 /// How an agent is, as document 002 has it.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use metrics_exporter_prometheus::PrometheusHandle;
 
+use callboard_actors::memory::Memory;
 use callboard_actors::outbox::{Relay, Relayed};
 use callboard_actors::protocol::SessionId;
 use callboard_actors::runtime::Runtime;
@@ -25,6 +26,8 @@ pub struct App {
     pub config: Config,
     /// The runtime.
     pub runtime: Arc<Runtime>,
+    /// What agents remember.
+    pub memory: Arc<Memory>,
     /// Who is asking.
     pub auth: Authenticator,
     /// The watch over all sessions.
@@ -40,12 +43,13 @@ impl App {
     pub fn new(
         config: Config,
         runtime: Arc<Runtime>,
+        memory: Arc<Memory>,
         auth: Authenticator,
         reaper: Arc<Reaper>,
         metrics: PrometheusHandle,
     ) -> Self {
         let (ready, session_ids) = (AtomicBool::new(false), AtomicU64::new(1));
-        Self { config, runtime, auth, reaper, metrics, ready, session_ids }
+        Self { config, runtime, memory, auth, reaper, metrics, ready, session_ids }
     }
 
     /// Whether requests are taken: not before everything stands, and not while draining.

@@ -61,7 +61,7 @@ impl From<Error> for HttpError {
             Code::RateLimitExceeded => StatusCode::TOO_MANY_REQUESTS,
             Code::QueueFull | Code::Unavailable | Code::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Code::Timeout => StatusCode::GATEWAY_TIMEOUT,
-            Code::Cancelled => StatusCode::CONFLICT,
+            Code::Cancelled | Code::Rejected => StatusCode::CONFLICT,
             Code::Interrupted | Code::AgentFailed => StatusCode::BAD_GATEWAY,
             Code::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
         };

@@ -12,6 +12,9 @@ use super::error::HttpError;
 /// The longest page; more would keep a thread and its memory for long.
 const MAX_PAGE: u64 = 1000;
 
+/// The longest text to search for, in bytes: a long sentence.
+const MAX_WORDS: usize = 500;
+
 /// The page that is sent where nobody says how long it is to be.
 const PAGE: u64 = 50;
 
@@ -42,6 +45,16 @@ impl Query {
         let Some(text) = self.text(field) else { return Ok(None) };
         id::check_id(field, &text)?;
         Ok(Some(text))
+    }
+
+    /// Words to search for, if there are any.
+    pub fn words(&self, field: &str) -> Result<Option<String>, Error> {
+        match self.text(field).filter(|text| !text.trim().is_empty()) {
+            Some(text) if text.len() > MAX_WORDS => {
+                Err(Error::invalid(field, &format!("at most {MAX_WORDS} bytes of words")))
+            }
+            text => Ok(text),
+        }
     }
 
     /// Whether a field is there.

@@ -4,8 +4,8 @@ use actix_web::web::{self, ServiceConfig};
 
 use super::resource::{read, socket};
 use super::{
-    agent_run, agents, channels, conversations, front, health, history, metrics, runs, sessions, shape, sockets,
-    status, v1,
+    agent_run, agents, channels, conversations, front, health, history, memory, metrics, runs, sessions, shape,
+    sockets, status, v1,
 };
 
 /// Mounts everything.
@@ -20,6 +20,8 @@ pub fn mount(routes: &mut ServiceConfig) {
         .service(read("/sessions", sessions::list))
         .service(read("/agents", agents::list))
         .service(read("/agents/{id}", agents::get))
+        .service(read("/agents/{id}/memory", memory::list))
+        .service(web::resource("/agents/{id}/memory/{memory}").route(web::delete().to(memory::forget)))
         .service(read("/conversations", conversations::list))
         .service(read("/conversations/{id}", conversations::get))
         .service(read("/conversations/{id}/messages", conversations::messages))
@@ -27,6 +29,8 @@ pub fn mount(routes: &mut ServiceConfig) {
         .service(read("/channels/{id}", channels::get))
         .service(read("/channels/{id}/messages", channels::messages))
         .service(read("/runs/{id}", runs::get).route(web::delete().to(runs::cancel)))
+        .service(read("/runs/{id}/record", runs::record))
+        .service(web::resource("/runs/{id}/approval").route(web::post().to(runs::decide)))
         // Sockets: documents 000 and 002.
         .service(socket("/ws", sockets::agents))
         // Document 004, then 001: `ws` is no chat's name.

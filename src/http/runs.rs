@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 
-use callboard_actors::protocol::{CancelTarget, Code, Command, Error, RunId, RunStatus, Scope, Step};
+use callboard_actors::protocol::{Approval, CancelTarget, Code, Command, Error, RunId, RunStatus, Scope, Step};
 use callboard_actors::runs::{LiveRun, RunReport};
 
 use super::app::App;
 use super::ask::ask;
 use super::caller::Caller;
 use super::error::HttpError;
-use crate::dialect::view::Rfc3339;
+use crate::dialect::view::{Rfc3339, calls};
+use crate::record::Record;
 
 #[derive(Debug, Serialize)]
 struct RunView<'a> {
@@ -29,7 +31,24 @@ struct RunView<'a> {
     ended_at: Option<Rfc3339>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorView<'a>>,
+    /// What it waits for, while it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval: Option<ApprovalView>,
     steps: Vec<StepView<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ApprovalView {
+    calls: Value,
+    requested_at: Rfc3339,
+    expires_at: Rfc3339,
+}
+
+impl ApprovalView {
+    fn of(approval: &Approval) -> Self {
+        let Approval { asked_at, expires_at, .. } = *approval;
+        Self { calls: calls(approval), requested_at: Rfc3339(asked_at), expires_at: Rfc3339(expires_at) }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -94,6 +113,7 @@ impl<'a> RunView<'a> {
             started_at: report.started_at.map(Rfc3339),
             ended_at: report.ended_at.map(Rfc3339),
             error: report.error.as_ref().map(error),
+            approval: report.approval.as_deref().map(ApprovalView::of),
             steps: report.steps.iter().map(StepView::of).collect(),
         }
     }
@@ -124,6 +144,75 @@ pub async fn cancel(caller: Caller, app: web::Data<App>, id: web::Path<String>) 
     asked.await.map_err(|error| if error.is(Code::RunNotFound) { ended(&id) } else { error })?;
     let report = find(&caller, &app, &id).await?;
     Ok(HttpResponse::Accepted().json(RunView::of(&report)))
+}
+
+/// All that is known of a run: what its agent was told, what it did, what came of it.
+pub async fn record(caller: Caller, app: web::Data<App>, id: web::Path<String>) -> Result<HttpResponse, HttpError> {
+    caller.require(Scope::Chat)?;
+    let id = RunId::parse("id", &id)?;
+    let live = live(&caller, &app, &id);
+    let report = find(&caller, &app, &id).await?;
+    // Of a run that has ended since, what is written is all of it.
+    let tape = live.filter(|_| report.ended_at.is_none()).map(|live| live.tape.read());
+    let record = caller.read(&app, move |archive| archive.record(report, tape)).await?;
+    Ok(HttpResponse::Ok().json(Record::of(&record)?))
+}
+
+/// What `POST /runs/{id}/approval` takes.
+#[derive(Debug, Deserialize)]
+pub struct DecisionBody {
+    decision: Word,
+    #[serde(default)]
+    reason: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Word {
+    Approve,
+    Reject,
+}
+
+/// The longest reason of a decision, in bytes; it is shown to people.
+const MAX_REASON: usize = 4096;
+
+/// Decides about a run that waits: 200 with the run as it is then; 409 if it does not wait, or has ended.
+pub async fn decide(
+    caller: Caller,
+    app: web::Data<App>,
+    id: web::Path<String>,
+    body: web::Bytes,
+) -> Result<HttpResponse, HttpError> {
+    caller.require(Scope::Chat)?;
+    let id = RunId::parse("id", &id)?;
+    let body: DecisionBody = serde_json::from_slice(&body).map_err(|error| {
+        Error::invalid("decision", &format!("\"approve\" or \"reject\" in a JSON object ({error})"))
+    })?;
+    if body.reason.len() > MAX_REASON {
+        return Err(Error::invalid("reason", &format!("a string of at most {MAX_REASON} bytes")).into());
+    }
+    let report = find(&caller, &app, &id).await?;
+    if report.status != RunStatus::InputRequired {
+        return Err(if report.ended_at.is_some() || report.error.is_some() { ended(&id) } else { busy(&id) });
+    }
+    let (tenant, conversation) = (caller.tenant(&app), report.run.conversation.clone());
+    let approve = body.decision == Word::Approve;
+    let command = Command::Decide { run: id.clone(), approve, reason: body.reason };
+    let asked = ask(caller.0.clone(), command, app.patience(), |request| {
+        tenant.to_conversation(&conversation, request);
+    });
+    // It waited a moment ago.
+    asked.await.map_err(|error| if error.is(Code::RunNotFound) { busy(&id) } else { error })?;
+    let report = match approve {
+        true => find(&caller, &app, &id).await?,
+        // The end stands with the decision, whether its conversation has told of it by now or not.
+        false => caller.read(&app, move |archive| archive.run(&id)).await?,
+    };
+    Ok(HttpResponse::Ok().json(RunView::of(&report)))
+}
+
+fn busy(id: &RunId) -> HttpError {
+    HttpError::new(StatusCode::CONFLICT, "NOT_WAITING", format!("The run {id} does not wait for approval"))
 }
 
 fn ended(id: &RunId) -> HttpError {

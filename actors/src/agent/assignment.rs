@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::card::Place;
 use crate::protocol::{Answer, Code, Error, Message, Mood, Priority, Run, Step, Subject, Trail};
+use crate::tape::Tape;
 
 /// A run for an agent to do.
 #[derive(Message, Debug)]
@@ -33,8 +34,21 @@ pub struct Assignment {
     pub trail: Trail,
     /// Held until the run begins.
     pub place: Option<Place>,
+    /// What came of the run before, and what comes of it now.
+    pub tape: Arc<Tape>,
+    /// What was told of it before: the agent begins again, and does not say that twice.
+    pub told: Told,
     /// Where reports go, the last of them in any case.
     pub reports: Reports,
+}
+
+/// How much of a run was told before it had to wait.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Told {
+    /// Steps.
+    pub steps: u32,
+    /// Bytes of the answer, in pieces.
+    pub bytes: usize,
 }
 
 /// What an agent reports of a run.
@@ -56,11 +70,14 @@ pub enum Progress {
     Step(Step),
     /// The next piece of the answer.
     Delta(String),
+    /// It has to wait for what its tape says; the agent is done with it until it is assigned again.
+    Waits(Told),
     /// It is over: the answer and the agent's mood, or why there is none.
     Ended(Result<(Answer, Mood), Error>),
 }
 
-/// The way back from an agent to whoever gave it a run. Whatever happens to the agent, exactly one `Ended` goes out.
+/// The way back from an agent to whoever gave it a run. Whatever happens to the agent, exactly one `Ended` or `Waits`
+/// goes out.
 #[derive(Debug)]
 pub struct Reports {
     run: Arc<Run>,
@@ -77,6 +94,12 @@ impl Reports {
     /// The last report.
     pub fn end(mut self, result: Result<(Answer, Mood), Error>) {
         self.send(Progress::Ended(result));
+        self.ended = true;
+    }
+
+    /// The last report of a run that will be assigned again.
+    pub(super) fn wait(mut self, told: Told) {
+        self.send(Progress::Waits(told));
         self.ended = true;
     }
 

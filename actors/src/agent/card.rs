@@ -20,6 +20,8 @@ pub struct AgentCard {
     since: Instant,
     /// Accepted runs that have not begun: here, and in conversations that wait for an earlier answer.
     waiting: AtomicUsize,
+    /// Runs that wait for somebody's approval.
+    parked: AtomicUsize,
     work: Mutex<Work>,
 }
 
@@ -38,6 +40,7 @@ impl AgentCard {
             remote,
             since: Instant::now(),
             waiting: AtomicUsize::new(0),
+            parked: AtomicUsize::new(0),
             work: Mutex::new(Work { running: Vec::new(), mood: MoodState::new() }),
         }
     }
@@ -50,6 +53,7 @@ impl AgentCard {
             remote: self.remote,
             since: Instant::now(),
             waiting: AtomicUsize::new(0),
+            parked: AtomicUsize::new(0),
             work: Mutex::new(Work { running: Vec::new(), mood: MoodState::new() }),
         })
     }
@@ -69,6 +73,20 @@ impl AgentCard {
             Ok(_) => Ok(Place(self.clone())),
             Err(_) => Err(Error::new(Code::QueueFull, format!("The queue of {} is full", self.name()))
                 .with_details(format!("{limit} runs wait for this agent; try again after a while"))),
+        }
+    }
+
+    /// Takes a place among the runs that wait for approval: as many as may wait for the agent itself. Given back by
+    /// dropping it.
+    pub fn park(self: &Arc<Self>) -> Result<Parked, Error> {
+        let limit = self.persona.limits.queue;
+        let taken = self
+            .parked
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |parked| (parked < limit).then_some(parked + 1));
+        match taken {
+            Ok(_) => Ok(Parked(self.clone())),
+            Err(_) => Err(Error::new(Code::QueueFull, format!("Too many runs of {} wait for approval", self.name()))
+                .with_details(format!("{limit} runs wait already; decide about some of them"))),
         }
     }
 
@@ -127,5 +145,15 @@ pub struct Place(Arc<AgentCard>);
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A place among the runs that wait for approval, given back when dropped.
+#[derive(Debug)]
+pub struct Parked(Arc<AgentCard>);
+
+impl Drop for Parked {
+    fn drop(&mut self) {
+        self.0.parked.fetch_sub(1, Ordering::AcqRel);
     }
 }

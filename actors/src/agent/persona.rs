@@ -25,12 +25,12 @@ pub struct Persona {
     /// Names of the tools it may use.
     #[serde(default)]
     pub tools: Vec<String>,
+    /// Names of tools that it may use only when somebody has approved of it; `*`: all of them.
+    #[serde(default)]
+    pub approval: Vec<String>,
     /// What makes its answers: `builtin`, `echo` or `model`.
     #[serde(default = "builtin")]
     pub brain: String,
-    /// Names of those tools that somebody must allow each use of.
-    #[serde(default)]
-    pub approval: Vec<String>,
     /// The model it thinks with, where its brain is `model`.
     #[serde(default)]
     pub model: Option<Settings>,

@@ -1,12 +1,12 @@
 //! One run from its beginning to its end: the brain thinks, and is given up when it takes too long, is cancelled or panics.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::assignment::{Progress, ProgressReports};
+use super::assignment::{Progress, ProgressReports, Told};
 use crate::brain::{self, Brain, Brief, Sink};
 use crate::protocol::{Answer, Code, Envelope, Error, Event, Step, Subject};
 use crate::subscriptions::Subscriptions;
@@ -25,8 +25,12 @@ pub(super) struct TurnSink {
     /// The only subject that may hear of it; `None`: everybody of the tenant.
     owner: Option<Subject>,
     stream: bool,
+    /// What was told before the run had to wait, and is not told again.
+    told: Told,
     steps: AtomicU32,
     deltas: AtomicU32,
+    /// Bytes of the pieces so far, those that were told before among them.
+    bytes: AtomicUsize,
     /// Pieces beyond `MAX_DELTAS`.
     rest: Mutex<String>,
 }
@@ -37,9 +41,16 @@ impl TurnSink {
         subscriptions: Arc<Subscriptions>,
         owner: Option<Subject>,
         stream: bool,
+        told: Told,
     ) -> Self {
-        let (steps, deltas) = (AtomicU32::new(0), AtomicU32::new(0));
-        Self { reports, subscriptions, owner, stream, steps, deltas, rest: Mutex::default() }
+        let (steps, deltas, bytes) = (AtomicU32::new(0), AtomicU32::new(0), AtomicUsize::new(0));
+        Self { reports, subscriptions, owner, stream, told, steps, deltas, bytes, rest: Mutex::default() }
+    }
+
+    /// How much has been told by now, before and since.
+    pub(super) fn told(&self) -> Told {
+        let steps = self.steps.load(Ordering::Relaxed).max(self.told.steps);
+        Told { steps, bytes: self.bytes.load(Ordering::Relaxed).max(self.told.bytes) }
     }
 
     /// Reports what was held back, so that the pieces joined are the answer.
@@ -53,7 +64,7 @@ impl TurnSink {
 
 impl Sink for TurnSink {
     fn step(&self, step: Step) {
-        if self.steps.fetch_add(1, Ordering::Relaxed) < MAX_STEPS {
+        if (self.told.steps..MAX_STEPS).contains(&self.steps.fetch_add(1, Ordering::Relaxed)) {
             self.reports.send(Progress::Step(step));
         }
     }
@@ -62,6 +73,10 @@ impl Sink for TurnSink {
         if !self.stream || piece.is_empty() {
             return;
         }
+        let before = self.bytes.fetch_add(piece.len(), Ordering::Relaxed);
+        let Some(piece) = piece.get(self.told.bytes.saturating_sub(before)..).filter(|news| !news.is_empty()) else {
+            return;
+        };
         if self.deltas.fetch_add(1, Ordering::Relaxed) < MAX_DELTAS {
             self.reports.send(Progress::Delta(piece.to_owned()));
         } else {

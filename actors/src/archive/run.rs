@@ -69,6 +69,7 @@ pub(crate) fn ended(journal: &dyn Journal, asked: Position, run: Arc<Run>) -> Re
             ended_at: Some(failure.ended_at),
             error: Some(failure.error),
             steps: failure.steps,
+            approval: None,
         });
     }
     let Some((answer, started_at)) = answer(journal, asked, &run.id)? else {
@@ -79,12 +80,14 @@ pub(crate) fn ended(journal: &dyn Journal, asked: Position, run: Arc<Run>) -> Re
             ended_at: None,
             error: None,
             steps: Vec::new(),
+            approval: None,
         };
         return Ok(report);
     };
     let ended_at = Some(answer.created_at);
     let steps = answer.steps().cloned().collect();
-    Ok(RunReport { run, status: RunStatus::Completed, started_at: Some(started_at), ended_at, error: None, steps })
+    let started_at = Some(started_at);
+    Ok(RunReport { run, status: RunStatus::Completed, started_at, ended_at, error: None, steps, approval: None })
 }
 
 /// Records looked at in one read while searching for the end of a run.

@@ -18,7 +18,9 @@ use serde_json::{Value, json};
 use super::materials::Materials;
 use super::pieces::pieces;
 use super::{Brain, Brief, Placement, Sink};
+use crate::memory::Found;
 use crate::protocol::{Answer, Code, Error, Event, Role, Run, RunKind, Step, StepKind, ToolCall};
+use crate::tape::{Known, MAX_KNOWN};
 use crate::text::shortened;
 use crate::tool::toolbox::{all, toolbox};
 use crate::tool::{Output, Scene, Tool};
@@ -82,12 +84,25 @@ impl Builtin {
         }
     }
 
+    /// The plan for a request; one that was made before the run had to wait stands.
+    fn plan(&self, brief: &Brief, own: &[Arc<dyn Tool>], all: &[Arc<dyn Tool>], scene: &Scene) -> Plan {
+        let mut made = None;
+        let taken = brief.tape.plan(|| {
+            let plan = plan::make(&brief.content, &brief.parameters, own, all, scene);
+            let taken = plan.taken();
+            made = Some(plan);
+            taken
+        });
+        made.unwrap_or_else(|| Plan::again(&taken, all))
+    }
+
     /// Uses the tools one after another. A refusal of one is part of a chat's answer, and the end of other work.
-    fn work(&self, plan: &[Planned], scene: &Scene, brief: &Brief, sink: &dyn Sink) -> Result<Answer, Error> {
+    async fn work(&self, plan: &[Planned], scene: &Scene, brief: &Brief, sink: &dyn Sink) -> Result<Answer, Error> {
         let mut done = Vec::new();
         for planned in plan {
             scene.check()?;
-            let result = planned.tool.call(&planned.bid.arguments, scene);
+            let act = async { planned.tool.call(&planned.bid.arguments, scene) };
+            let result = brief.tape.tool(&planned.call(), act).await?;
             sink.step(action(planned, &result));
             match result {
                 Ok(output) => {
@@ -125,11 +140,14 @@ impl Brain for Builtin {
         let scene = self.scene(brief);
         scene.check()?;
         let (own, all) = self.tools(&brief.run);
-        let plan = plan::make(&brief.content, &brief.parameters, &own, &all, &scene);
+        if !brief.run.is_errand() {
+            brief.tape.known(known(brief, &scene)?);
+        }
+        let plan = self.plan(brief, &own, &all, &scene);
         let answer = match &plan {
             Plan::Use { steps, others, left_out } => {
                 sink.step(Step::now(StepKind::Planning, plan::told(steps), importance::PLAN));
-                let mut answer = self.work(steps, &scene, brief, &**sink)?;
+                let mut answer = self.work(steps, &scene, brief, &**sink).await?;
                 for other in others {
                     let said = talk::elsewhere(other.tool.as_ref(), &other.bid.intent, brief, &own);
                     answer.text.push_str(&format!("\n{said}"));
@@ -161,6 +179,18 @@ impl Brain for Builtin {
         }
         Ok(answer)
     }
+}
+
+/// What is remembered and has to do with the request: the plan may depend on it.
+fn known(brief: &Brief, scene: &Scene) -> Result<Vec<Known>, Error> {
+    let found = scene.memory.search(scene.whose(), &brief.content, MAX_KNOWN)?;
+    let known = |found: Found| Known {
+        agent: found.fact.agent.clone(),
+        text: found.fact.text.clone(),
+        importance: found.fact.importance,
+        at: found.fact.at,
+    };
+    Ok(found.into_iter().map(known).collect())
 }
 
 /// What the agent cannot do: an answer to people, and a failure of a command, whose status programs read.

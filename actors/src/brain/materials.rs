@@ -18,11 +18,13 @@ pub struct Materials {
     pub ledger: Arc<Ledger>,
     /// Where brains with a model find tools besides those that agents' files name.
     pub sources: Vec<Arc<dyn Source>>,
+    /// Whether nobody is asked anything: a run is played again, and models need no keys.
+    pub sealed: bool,
 }
 
 impl Materials {
     /// Materials without further sources of tools.
     pub fn new(workspace: PathBuf, memory: Arc<Memory>, ledger: Arc<Ledger>) -> Self {
-        Self { workspace, memory, ledger, sources: Vec::new() }
+        Self { workspace, memory, ledger, sources: Vec::new(), sealed: false }
     }
 }

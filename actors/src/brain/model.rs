@@ -50,7 +50,7 @@ impl Model {
     /// The brain of `persona`, with the model that `settings` name. Reads the model's key. An error names the setting.
     pub fn new(persona: &Persona, settings: &Settings, materials: &Materials) -> Result<Self, Error> {
         settings.check()?;
-        let voice = Arc::new(Provider::new(settings)?);
+        let voice = Arc::new(Provider::new(settings, materials.sealed)?);
         Self::with_voice(persona, settings, materials, voice)
     }
 

@@ -13,10 +13,11 @@ use super::writing::Write;
 use crate::directory::Listing;
 use crate::journal::{Batch, Entry};
 use crate::protocol::{
-    AgentName, Ask, Error, Message, MessageId, Mode, Part, Principal, Role, Run, Timestamp, Trail, Turn,
+    AgentId, AgentName, Ask, Error, Message, MessageId, Mode, Part, Principal, Role, Run, Timestamp, Trail, Turn,
 };
 use crate::request::Request;
 use crate::runs::LiveRun;
+use crate::tape::{Gate, Tape};
 
 impl Conversation {
     pub(super) fn ask(&mut self, request: &Request, ask: Ask, ctx: &mut Context<Self>) -> Result<(), Error> {
@@ -51,8 +52,9 @@ impl Conversation {
             .zip(1..)
             .map(|((agent, place), index)| {
                 let turn = Turn { index, of: turns };
-                let live = self.open_run(&agent, &question, turn, ask.kind, ask.request_id.clone());
-                Ahead { agent, place, live }
+                let name = agent.card.name().clone();
+                let run = self.run_of(&question, name, turn, ask.kind, ask.request_id.clone());
+                Ahead { live: self.list(run, Some(&agent)), seat: Some((agent, place)) }
             })
             .collect();
         let asked_at = question.seq;
@@ -79,29 +81,35 @@ impl Conversation {
         Ok(())
     }
 
-    /// Lists a run among those that have not ended.
-    pub(super) fn open_run(
+    /// The run that a question asks for.
+    pub(super) fn run_of(
         &self,
-        agent: &Listing,
         question: &Arc<Message>,
+        agent: AgentName,
         turn: Turn,
         kind: crate::protocol::RunKind,
         request_id: Option<String>,
-    ) -> Listed {
-        let run = Run {
+    ) -> Arc<Run> {
+        Arc::new(Run {
             id: record::run_id(self.log.place, question.seq, turn.index),
             kind,
-            agent: agent.card.name().clone(),
-            agent_id: agent.card.id,
+            agent_id: AgentId::of(&self.tenant.id, &agent),
+            agent,
             conversation: self.id.clone(),
             asked_by: question.id.clone(),
             asked_at: question.seq,
             request_id,
             turn,
             created_at: question.created_at,
-        };
+        })
+    }
+
+    /// Lists a run among those that have not ended.
+    pub(super) fn list(&self, run: Arc<Run>, agent: Option<&Listing>) -> Listed {
         let owner = self.log.state.as_ref().and_then(|state| state.owner.clone());
-        Listed::new(&self.tenant, LiveRun::new(Arc::new(run), owner))
+        let known = agent.cloned().or_else(|| self.tenant.directory.find(run.agent.as_str()));
+        let gate = known.map(|agent| Gate::Ask(agent.card.persona.approval.clone()));
+        Listed::new(&self.tenant, LiveRun::new(run, owner, Tape::new(gate.unwrap_or_default())))
     }
 
     /// The state as it is, or as it is when the conversation is made now.

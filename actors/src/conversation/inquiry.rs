@@ -3,14 +3,18 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use actix::SpawnHandle;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::listed::Listed;
-use crate::agent::card::Place as QueuePlace;
+use crate::agent::assignment::Told;
+use crate::agent::card::{Parked, Place as QueuePlace};
 use crate::directory::Listing;
 use crate::outbox::Outbox;
-use crate::protocol::{Envelope, Error, Event, Interest, Message, Priority, RunKind, SessionId, To, Token, Trail};
+use crate::protocol::{
+    Approval, Envelope, Error, Event, Interest, Message, Priority, RunKind, SessionId, To, Token, Trail,
+};
 use crate::request::Request;
 
 /// Who asked, and what it wants to hear of. Whatever happens, it is told exactly one end.
@@ -29,6 +33,11 @@ impl Asker {
     /// The one who made a request.
     pub fn of(request: &Request) -> Self {
         Self { outbox: request.outbox.clone(), token: request.token, interest: request.interest, ended: false }
+    }
+
+    /// One who is gone: the run was asked for before a restart.
+    pub fn gone() -> Self {
+        Self { outbox: Outbox::nobody(), token: Token::NONE, interest: Interest::NOTHING, ended: false }
     }
 
     /// Which session asked.
@@ -97,6 +106,12 @@ pub struct Inquiry {
 }
 
 impl Inquiry {
+    /// Notes that it waits for approval, or no longer: with the run under way those wait that are to follow.
+    pub(super) fn rest(&mut self, resting: bool) {
+        let ahead = self.ahead.iter_mut().map(|ahead| &mut ahead.live);
+        self.current.iter_mut().map(|open| &mut open.live).chain(ahead).for_each(|live| live.rest(resting));
+    }
+
     /// Its runs that have not ended.
     pub(super) fn runs(&self) -> impl Iterator<Item = &Listed> {
         let current = self.current.iter().map(|open| &open.live);
@@ -107,10 +122,8 @@ impl Inquiry {
 /// A run of an inquiry that has not begun.
 #[derive(Debug)]
 pub struct Ahead {
-    /// Who will do it.
-    pub agent: Listing,
-    /// Its place in that agent's queue.
-    pub place: QueuePlace,
+    /// Who will do it, and its place in that agent's queue; `None`: looked for when it begins, as after a restart.
+    pub seat: Option<(Listing, QueuePlace)>,
     /// The run.
     pub live: Listed,
 }
@@ -120,6 +133,14 @@ pub struct Ahead {
 pub struct OpenRun {
     /// The run, as others may look at it.
     pub live: Listed,
+    /// Who does it, if that agent is there.
+    pub agent: Option<Listing>,
+    /// Its place in the agent's queue, until the agent is given it.
+    pub place: Option<QueuePlace>,
+    /// What it waits for, if it waits.
+    pub waiting: Option<Waiting>,
+    /// Its place among those that wait.
+    pub parked: Option<Parked>,
     /// How many pieces of the answer went out.
     pub deltas: u32,
     /// How many bytes of the answer went out in them.
@@ -128,4 +149,21 @@ pub struct OpenRun {
     pub cancel: CancellationToken,
     /// Whether its end is being written; reports that come later are stale.
     pub ending: bool,
+}
+
+/// That a run waits for approval.
+#[derive(Debug)]
+pub struct Waiting {
+    /// What for.
+    pub approval: Arc<Approval>,
+    /// What was told of the run before.
+    pub told: Told,
+    /// Its place in the lane of tapes.
+    pub seq: u64,
+    /// Whether that is synced.
+    pub durable: bool,
+    /// Whether a decision is being written.
+    pub deciding: bool,
+    /// Ends the run when nobody decides.
+    pub timer: Option<SpawnHandle>,
 }

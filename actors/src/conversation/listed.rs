@@ -11,6 +11,8 @@ use crate::tenant::Tenant;
 pub struct Listed {
     live: Arc<LiveRun>,
     tenant: Arc<Tenant>,
+    /// Whether it waits for approval, for however long: nobody waits for it to end then.
+    resting: bool,
 }
 
 impl Listed {
@@ -19,7 +21,22 @@ impl Listed {
         let live = Arc::new(live);
         tenant.runs.insert(live.run.id.clone(), live.clone());
         tenant.house.run_opened();
-        Self { live, tenant: tenant.clone() }
+        Self { live, tenant: tenant.clone(), resting: false }
+    }
+
+    /// The run, to be looked at when it is no longer listed.
+    pub fn share(&self) -> Arc<LiveRun> {
+        self.live.clone()
+    }
+
+    /// Notes that the run waits for approval, or no longer. A house that drains does not wait for it meanwhile.
+    pub fn rest(&mut self, resting: bool) {
+        match (self.resting, resting) {
+            (false, true) => self.tenant.house.run_closed(),
+            (true, false) => self.tenant.house.run_opened(),
+            _ => {}
+        }
+        self.resting = resting;
     }
 }
 
@@ -34,6 +51,8 @@ impl Deref for Listed {
 impl Drop for Listed {
     fn drop(&mut self) {
         self.tenant.runs.remove(&self.live.run.id);
-        self.tenant.house.run_closed();
+        if !self.resting {
+            self.tenant.house.run_closed();
+        }
     }
 }

@@ -228,6 +228,7 @@ impl Conversation {
             lead: state.lead.clone(),
             messages: self.recent.iter().take(RECENT).cloned().collect::<Vec<Arc<Message>>>(),
         });
+        self.show_waiting(request);
     }
 
     pub(super) fn typing(

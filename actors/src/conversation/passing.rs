@@ -57,16 +57,16 @@ impl Conversation {
         state.lead = handoff.to.clone();
         state.mode = Mode::Lead;
 
-        let Some((entry, message)) = self.answer_entry(run, answer)? else { return Ok(()) };
-        let mut batch = vec![entry];
+        let Some((mut batch, message)) = self.answer_entries(run, answer)? else { return Ok(()) };
         batch.extend(self.state_entries(state)?);
         let (mut entry, note) = self.message_entry(note(run, &handoff))?;
         if let Entry::Append { opens, .. } = &mut entry {
             *opens = true;
         }
         batch.push(entry);
-        let live = self.open_run(&agent, &note, Turn::ONLY, kind, request_id);
-        let (from, taker) = (run.agent.clone(), Ahead { agent, place, live });
+        let next = self.run_of(&note, handoff.to.clone(), Turn::ONLY, kind, request_id);
+        let taker = Ahead { live: self.list(next, Some(&agent)), seat: Some((agent, place)) };
+        let from = run.agent.clone();
         let passed = Passed { asked_at: run.asked_at, message, mood, note, from, handoff, taker };
         self.append(batch, Write::Passed(Box::new(passed)), ctx);
         Ok(())

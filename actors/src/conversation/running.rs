@@ -7,9 +7,10 @@ use actix::prelude::*;
 use super::Conversation;
 use super::inquiry::{Ahead, Inquiry, OpenRun};
 use super::record::{AnswerRecord, FailureRecord, MESSAGES, MessageRecord};
+use super::taped::TAPES;
 use super::writing::Write;
-use crate::agent::assignment::{Assignment, Progress, Report, Reports};
-use crate::journal::Entry;
+use crate::agent::assignment::{Assignment, Progress, Report, Reports, Told};
+use crate::journal::{Batch, Entry};
 use crate::metrics;
 use crate::protocol::{
     Answer, CancelTarget, Code, Envelope, Error, Event, Interest, Message, Mood, Part, Role, Run, RunStatus, Step,
@@ -44,28 +45,54 @@ impl Conversation {
     /// Gives the next agent of an inquiry its run.
     pub(super) fn begin_next(&mut self, asked_at: u64, ctx: &mut Context<Self>) {
         let Some(inquiry) = self.inquiries.get_mut(&asked_at) else { return };
-        let Some(Ahead { agent, place, live }) = inquiry.ahead.pop_front() else { return };
+        let Some(Ahead { seat, live }) = inquiry.ahead.pop_front() else { return };
         let run = live.run.clone();
-        let open = OpenRun { live, deltas: 0, streamed: 0, cancel: Default::default(), ending: false };
-        let cancelled = open.cancel.clone();
+        let (agent, place) = seat.map_or((None, None), |(agent, place)| (Some(agent), Some(place)));
+        let open = OpenRun {
+            live,
+            agent,
+            place,
+            waiting: None,
+            parked: None,
+            deltas: 0,
+            streamed: 0,
+            cancel: Default::default(),
+            ending: false,
+        };
         inquiry.current = Some(open);
+        let origin = inquiry.origin;
         if inquiry.cancelled {
             return self.fail(asked_at, cancelled_error(), ctx);
         }
-        let origin = inquiry.origin;
+        if let Err(error) = self.seated(&run) {
+            return self.fail(asked_at, error, ctx);
+        }
         let others = self.recent.iter().filter(|message| message.seq != origin);
         let skip = self.recent.len().saturating_sub(HISTORY + 1);
+        let history = others.skip(skip).cloned().collect();
+        self.assign(&run, history, Told::default(), ctx);
+    }
+
+    /// Gives the run under way to its agent.
+    pub(super) fn assign(&mut self, run: &Arc<Run>, history: Vec<Arc<Message>>, told: Told, ctx: &mut Context<Self>) {
+        let Some(inquiry) = self.inquiries.get_mut(&run.asked_at) else { return };
+        let Some(open) = inquiry.current.as_mut().filter(|open| open.live.run.id == run.id && !open.ending) else {
+            return;
+        };
+        let Some(agent) = open.agent.clone() else { return };
         let assignment = Assignment {
             run: run.clone(),
             priority: inquiry.priority,
             content: inquiry.content.clone(),
             parameters: inquiry.parameters.clone(),
             owner: self.log.state.as_ref().and_then(|state| state.owner.clone()),
-            history: others.skip(skip).cloned().collect(),
+            history,
             stream: inquiry.stream || self.members.want(Interest::DELTAS, None),
-            cancelled,
+            cancelled: open.cancel.clone(),
             trail: inquiry.trail.clone(),
-            place: Some(place),
+            place: open.place.take(),
+            tape: open.live.tape.clone(),
+            told,
             reports: Reports::new(run.clone(), ctx.address().recipient()),
         };
         // Dropped when it cannot be taken, an assignment reports its end by itself.
@@ -79,7 +106,7 @@ impl Conversation {
         let Report { run, progress } = report;
         let asked_at = run.asked_at;
         let Some(open) = self.inquiries.get_mut(&asked_at).and_then(|inquiry| inquiry.current.as_mut()) else { return };
-        if open.ending || open.live.run.id != run.id {
+        if open.ending || open.waiting.is_some() || open.live.run.id != run.id {
             return;
         }
         match progress {
@@ -93,6 +120,7 @@ impl Conversation {
                 self.stepped(run, step);
             }
             Progress::Delta(delta) => self.piece(&run, &delta),
+            Progress::Waits(told) => self.lay_down(&run, told, ctx),
             Progress::Ended(Ok((answer, mood))) => {
                 // A brain that speaks in one piece, or left the end out: the pieces joined are the answer all the same.
                 let rest = answer.text.get(open.streamed..).unwrap_or_default();
@@ -120,12 +148,12 @@ impl Conversation {
         self.progress(run.asked_at, Interest::DELTAS, event);
     }
 
-    fn stepped(&mut self, run: Arc<Run>, step: Step) {
+    pub(super) fn stepped(&mut self, run: Arc<Run>, step: Step) {
         self.progress(run.asked_at, Interest::STEPS, || Event::RunStep { run: run.clone(), step });
     }
 
     /// Tells of a run that is not over: the asker and the members that want to hear of it, and subscribers.
-    fn progress(&mut self, asked_at: u64, what: Interest, event: impl FnOnce() -> Event) {
+    pub(super) fn progress(&mut self, asked_at: u64, what: Interest, event: impl FnOnce() -> Event) {
         let Some(inquiry) = self.inquiries.get_mut(&asked_at) else { return };
         let session = inquiry.asker.session();
         let asked = inquiry.asker.interest.has(what);
@@ -147,21 +175,22 @@ impl Conversation {
 
     /// Writes an answer down.
     fn answer(&mut self, run: &Arc<Run>, answer: Answer, mood: Mood, ctx: &mut Context<Self>) -> Result<(), Error> {
-        let Some((entry, message)) = self.answer_entry(run, answer)? else { return Ok(()) };
-        self.append(vec![entry], Write::Answer { asked_at: run.asked_at, message, mood }, ctx);
+        let Some((batch, message)) = self.answer_entries(run, answer)? else { return Ok(()) };
+        self.append(batch, Write::Answer { asked_at: run.asked_at, message, mood }, ctx);
         Ok(())
     }
 
-    /// The entry that writes an answer down, from which on the run is ending; `None` if it has ended already.
-    pub(super) fn answer_entry(
+    /// The entries that write an answer down, from which on the run is ending; `None` if it has ended already.
+    pub(super) fn answer_entries(
         &mut self,
         run: &Arc<Run>,
         answer: Answer,
-    ) -> Result<Option<(Entry, Arc<Message>)>, Error> {
+    ) -> Result<Option<(Batch, Arc<Message>)>, Error> {
         let Some(open) = self.inquiries.get_mut(&run.asked_at).and_then(|inquiry| inquiry.current.as_mut()) else {
             return Ok(None);
         };
-        let RunProgress { started_at, steps } = open.live.take();
+        let live = open.live.share();
+        let RunProgress { started_at, steps, .. } = live.take();
         let mut parts: Vec<Part> = steps.into_iter().map(Part::Step).collect();
         parts.push(Part::Text(answer.text));
         if !answer.data.is_null() {
@@ -177,11 +206,13 @@ impl Conversation {
             answers: Some(AnswerRecord { run: run.id.clone(), started_at: started_at.unwrap_or(run.created_at) }),
         };
         open.ending = true;
+        let mut batch = self.last_of_tape(&live, record.created_at);
         let (mut entry, message) = self.message_entry(record)?;
         if let (true, Entry::Append { closes, .. }) = (run.turn.is_last(), &mut entry) {
             closes.push(self.position(MESSAGES, run.asked_at));
         }
-        Ok(Some((entry, message)))
+        batch.push(entry);
+        Ok(Some((batch, message)))
     }
 
     /// The answer is synced: tell of it, and go on with the next turn.
@@ -202,12 +233,24 @@ impl Conversation {
         let Some(open) = self.inquiries.get_mut(&asked_at).and_then(|inquiry| inquiry.current.as_mut()) else { return };
         open.ending = true;
         open.cancel.cancel();
-        let RunProgress { started_at, steps } = open.live.take();
+        if let Some(timer) = open.waiting.as_mut().and_then(|waiting| waiting.timer.take()) {
+            ctx.cancel_future(timer);
+        }
+        let wait = open.waiting.as_ref().map(|waiting| waiting.seq);
+        let live = open.live.share();
+        let RunProgress { started_at, steps, .. } = live.take();
         let status = RunStatus::of(error.code);
-        let (run, last) = (open.live.run.id.clone(), open.live.run.turn.is_last());
+        let (run, last) = (live.run.id.clone(), live.run.turn.is_last());
         let failure = FailureRecord { run, asked_at, status, error, steps, started_at, ended_at: Timestamp::now() };
+        let mut batch = self.last_of_tape(&live, failure.ended_at);
         match self.failure_entry(&failure, last) {
-            Ok(entry) => self.append(vec![entry], Write::Failure { asked_at, failure: Box::new(failure) }, ctx),
+            Ok(mut entry) => {
+                if let (Some(seq), Entry::Append { closes, .. }) = (wait, &mut entry) {
+                    closes.push(self.position(TAPES, seq));
+                }
+                batch.push(entry);
+                self.append(batch, Write::Failure { asked_at, failure: Box::new(failure) }, ctx);
+            }
             Err(error) => {
                 if let Some(inquiry) = self.close(asked_at, ctx) {
                     inquiry.asker.end(Event::Refused { error });
@@ -232,7 +275,8 @@ impl Conversation {
     pub(super) fn run_over(&mut self, open: OpenRun, status: RunStatus, duration_ms: u64) -> Arc<Run> {
         let run = open.live.run.clone();
         metrics::ended(&self.tenant, &run, status, duration_ms);
-        if open.live.progress().started_at.is_some() {
+        // One that waited was seen to have stopped.
+        if open.waiting.is_none() && open.live.progress().started_at.is_some() {
             self.show_typing(&run, false);
         }
         run
@@ -251,7 +295,9 @@ impl Conversation {
 
     /// Begins the next turn of an inquiry, or closes it and begins the next serial one.
     fn go_on(&mut self, asked_at: u64, ctx: &mut Context<Self>) {
-        let more = self.inquiries.get(&asked_at).is_some_and(|inquiry| !inquiry.ahead.is_empty());
+        let Some(inquiry) = self.inquiries.get_mut(&asked_at) else { return };
+        inquiry.rest(false);
+        let more = !inquiry.ahead.is_empty();
         if more {
             return self.begin_next(asked_at, ctx);
         }
@@ -304,7 +350,7 @@ impl Conversation {
     }
 
     /// Shows the members and subscribers that an agent is at work here, or no longer.
-    fn show_typing(&mut self, run: &Run, typing: bool) {
+    pub(super) fn show_typing(&mut self, run: &Run, typing: bool) {
         if self.members.want(Interest::MANNERS, None) || self.tenant.subscriptions.wants_topics() {
             let who = Typist::Agent(run.agent.clone());
             let envelope = Envelope::new(Event::Typing { conversation: self.id.clone(), who, typing });

@@ -7,11 +7,13 @@ use actix::prelude::*;
 use super::Conversation;
 use super::passing::Passed;
 use super::record::{FAILURES, FailureRecord, MESSAGES, MessageRecord, STATES, StateRecord};
+use super::waiting::Verdict;
 use crate::journal::format::encode;
 use crate::journal::{Batch, Entry, Position, Stream};
 use crate::place;
 use crate::protocol::{Envelope, Error, Event, Interest, Message, Mood, SessionId};
 use crate::request::Request;
+use crate::tape::Decision;
 
 /// What was handed to the journal, with what follows when it comes back.
 pub(super) enum Write {
@@ -21,6 +23,10 @@ pub(super) enum Write {
     Answer { asked_at: u64, message: Arc<Message>, mood: Mood },
     /// A message that hands over, with the request that follows from it.
     Passed(Box<Passed>),
+    /// That a run waits for approval.
+    Wait { asked_at: u64 },
+    /// What somebody decided about it.
+    Decision { asked_at: u64, request: Box<Request>, decision: Decision, verdict: Verdict },
     /// A run without an answer.
     Failure { asked_at: u64, failure: Box<FailureRecord> },
     /// A new state that a request asked for, with the message that says so, if one does.
@@ -87,7 +93,7 @@ impl Conversation {
         Position { stream: Stream { place: self.log.place, lane }, seq }
     }
 
-    fn entry(&self, lane: u8, seq: u64, bytes: Vec<u8>) -> Entry {
+    pub(super) fn entry(&self, lane: u8, seq: u64, bytes: Vec<u8>) -> Entry {
         Entry::Append { at: self.position(lane, seq), bytes, opens: false, closes: Vec::new() }
     }
 
@@ -108,6 +114,10 @@ impl Conversation {
             Write::Answer { asked_at, message, mood } => self.answered(asked_at, message, mood, ctx),
             Write::Passed(passed) => self.passed(*passed, ctx),
             Write::Failure { asked_at, failure } => self.failed(asked_at, *failure, ctx),
+            Write::Wait { asked_at } => self.laid_down(asked_at, ctx),
+            Write::Decision { asked_at, request, decision, verdict } => {
+                self.decided(asked_at, &request, decision, verdict, ctx);
+            }
             Write::State { request, message, then } => {
                 if let Some(message) = message {
                     self.added(&message, None);
@@ -121,7 +131,14 @@ impl Conversation {
     fn unwritten(&mut self, write: Write, error: Error, ctx: &mut Context<Self>) {
         self.log.broken = true;
         match write {
-            Write::Question { asked_at } | Write::Answer { asked_at, .. } | Write::Failure { asked_at, .. } => {
+            Write::Decision { request, asked_at, .. } => {
+                self.undecided(asked_at);
+                request.refuse(error);
+            }
+            Write::Question { asked_at }
+            | Write::Answer { asked_at, .. }
+            | Write::Failure { asked_at, .. }
+            | Write::Wait { asked_at } => {
                 if let Some(inquiry) = self.close(asked_at, ctx) {
                     inquiry.asker.end(Event::Refused { error });
                 }

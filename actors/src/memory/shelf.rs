@@ -7,7 +7,7 @@ use super::index::{Index, coverage};
 use super::record::Entry;
 use super::{Change, Fact, Found, MAX_FACTS, Whose};
 use crate::journal::{self, Batch, Journal, Kind, Place, PlaceName, Position, Stream};
-use crate::protocol::{Error, MessageId};
+use crate::protocol::{AgentName, Error, MessageId};
 
 /// Records read at a time while loading.
 const PAGE: usize = 512;
@@ -38,6 +38,13 @@ pub(super) struct Effects {
 }
 
 impl Shelf {
+    /// A shelf with these facts, the oldest first, and no stream.
+    pub(super) fn frozen(facts: impl Iterator<Item = Arc<Fact>>) -> Self {
+        let mut shelf = Self { loaded: true, ..Self::default() };
+        (1..).zip(facts).for_each(|(seq, fact)| shelf.insert(seq, fact));
+        shelf
+    }
+
     /// Reads the stream, if that has not been done yet.
     pub(super) fn load(&mut self, journal: &dyn Journal, whose: &Whose) -> Result<(), Error> {
         if self.loaded {
@@ -80,7 +87,7 @@ impl Shelf {
             batch.push(journal::Entry::Create { place, name: name(whose) });
             place
         });
-        let drop = if self.facts.len() >= MAX_FACTS { self.least() } else { None };
+        let drop = if self.facts.len() >= MAX_FACTS { self.least(&fact.agent) } else { None };
         let mut head = self.head;
         for entry in drop.map(|seq| Entry::Forgotten { seq }).into_iter().chain([Entry::from(fact.as_ref())]) {
             head += 1;
@@ -89,35 +96,47 @@ impl Shelf {
         Ok(Planned { batch, effects: Effects { place, head, drop, keep: Some((head, Arc::clone(fact))) } })
     }
 
-    /// The change that forgets a fact, if it is there.
-    pub(super) fn drop_fact(&self, id: &MessageId) -> Result<Option<Planned>, Error> {
+    /// The change that forgets a fact, if it is there and the agent's.
+    pub(super) fn drop_fact(&self, id: &MessageId, agent: Option<&AgentName>) -> Result<Option<Planned>, Error> {
         let (Some(place), Some(&seq)) = (self.place, self.seqs.get(id)) else { return Ok(None) };
+        if !self.facts.get(&seq).is_some_and(|fact| is_of(fact, agent)) {
+            return Ok(None);
+        }
         let head = self.head + 1;
         let batch = vec![append(place, head, &Entry::Forgotten { seq })?];
         Ok(Some(Planned { batch, effects: Effects { place, head, drop: Some(seq), keep: None } }))
     }
 
     /// Does what a change, now written, does; tells what happened.
-    pub(super) fn apply(&mut self, effects: Effects) -> Vec<Change> {
+    pub(super) fn apply(&mut self, effects: Effects, whose: &Whose) -> Vec<Change> {
         self.place = Some(effects.place);
         self.head = effects.head;
-        let dropped = effects.drop.and_then(|seq| self.remove(seq)).map(|fact| Change { fact, kept: false });
+        let owner = || whose.owner.clone();
+        let dropped = effects.drop.and_then(|seq| self.remove(seq));
+        let dropped = dropped.map(|fact| Change { fact, kept: false, owner: owner() });
         let kept = effects.keep.map(|(seq, fact)| {
             self.insert(seq, Arc::clone(&fact));
-            Change { fact, kept: true }
+            Change { fact, kept: true, owner: owner() }
         });
         dropped.into_iter().chain(kept).collect()
     }
 
     /// The facts that fit best: by their words, then by importance, then the newest.
-    pub(super) fn search(&self, query: &str, limit: usize) -> Vec<Found> {
-        // Ties in the score are settled below, so a few more than asked for are looked at.
-        let candidates = self.index.search(query, limit.saturating_mul(4).saturating_add(16));
+    pub(super) fn search(&self, query: &str, limit: usize, agent: Option<&AgentName>) -> Vec<Found> {
+        // Ties in the score are settled below, so a few more than asked for are looked at; where one agent's facts are
+        // meant those of the others may stand before them.
+        let enough = limit.saturating_mul(4).saturating_add(16);
+        let candidates = self.index.search(query, if agent.is_some() { usize::MAX } else { enough });
         let mut found: Vec<(u64, Found)> = candidates
             .into_iter()
             .filter_map(|(seq, score)| {
-                let fact = self.facts.get(&seq)?;
-                Some((seq, Found { coverage: coverage(query, &fact.text), fact: Arc::clone(fact), score }))
+                let fact = self.facts.get(&seq).filter(|fact| is_of(fact, agent))?;
+                Some((seq, fact, score))
+            })
+            .take(enough)
+            .map(|(seq, fact, score)| {
+                let (coverage, fact) = (coverage(query, &fact.text), Arc::clone(fact));
+                (seq, Found { coverage, fact, score, private: false })
             })
             .collect();
         found.sort_by(|(a_seq, a), (b_seq, b)| {
@@ -128,26 +147,25 @@ impl Shelf {
         found.into_iter().map(|(_, found)| found).collect()
     }
 
-    /// The fact with the same words, if there is one.
-    pub(super) fn same(&self, text: &str) -> Option<Arc<Fact>> {
-        let found = self.search(text, 8).into_iter().map(|found| found.fact);
-        let same = |fact: &Arc<Fact>| fact.text.trim().to_lowercase() == text.trim().to_lowercase();
-        found.into_iter().find(same)
+    /// The fact of the same agent with the same words, if there is one.
+    pub(super) fn same(&self, fact: &Fact) -> Option<Arc<Fact>> {
+        let found = self.search(&fact.text, 8, Some(&fact.agent)).into_iter().map(|found| found.fact);
+        let words = |text: &str| text.trim().to_lowercase();
+        found.into_iter().find(|known| words(&known.text) == words(&fact.text))
     }
 
-    /// The latest facts, newest first.
-    pub(super) fn latest(&self, limit: usize) -> Vec<Arc<Fact>> {
-        self.facts.values().rev().take(limit).map(Arc::clone).collect()
+    /// The facts of an agent, or all of them, newest first.
+    pub(super) fn of(&self, agent: Option<&AgentName>) -> Vec<Arc<Fact>> {
+        self.facts.values().rev().filter(|fact| is_of(fact, agent)).map(Arc::clone).collect()
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.facts.len()
-    }
-
-    /// The oldest of the least important facts.
-    fn least(&self) -> Option<u64> {
-        let least = self.facts.iter().min_by(|(_, a), (_, b)| a.importance.total_cmp(&b.importance));
-        least.map(|(&seq, _)| seq)
+    /// The oldest of the least important facts: of the agent that needs room, or of all if it has none yet.
+    fn least(&self, agent: &AgentName) -> Option<u64> {
+        let least = |agent: Option<&AgentName>| {
+            let facts = self.facts.iter().filter(|(_, fact)| is_of(fact, agent));
+            facts.min_by(|(_, a), (_, b)| a.importance.total_cmp(&b.importance)).map(|(&seq, _)| seq)
+        };
+        least(Some(agent)).or_else(|| least(None))
     }
 
     fn insert(&mut self, seq: u64, fact: Arc<Fact>) {
@@ -162,6 +180,10 @@ impl Shelf {
         self.seqs.remove(&fact.id);
         Some(fact)
     }
+}
+
+fn is_of(fact: &Fact, agent: Option<&AgentName>) -> bool {
+    agent.is_none_or(|agent| fact.agent == *agent)
 }
 
 fn name(whose: &Whose) -> PlaceName {

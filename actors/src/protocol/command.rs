@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::id::{AgentName, ChannelId, ConversationId, MessageId, SubscriptionId, Token};
+use super::id::{AgentName, ChannelId, ConversationId, MessageId, RunId, SubscriptionId, Token};
 use super::pattern::Pattern;
 use super::run::{Priority, RunKind, Step};
 
@@ -147,6 +147,15 @@ pub enum Command {
         of: MessageId,
         /// What was done.
         step: Step,
+    },
+    /// Decide whether a run that waits may do what it waits for.
+    Decide {
+        /// The run.
+        run: RunId,
+        /// Whether it may. If not, it ends.
+        approve: bool,
+        /// Shown to whoever hears of the decision; may be empty.
+        reason: String,
     },
     /// End a run, or all runs of a request, before their time.
     Cancel {

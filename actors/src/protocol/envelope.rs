@@ -51,6 +51,9 @@ impl Envelope {
                 Event::RunAccepted { question, .. } => question.text().len(),
                 Event::RunStep { step, .. } => step.content.len(),
                 Event::RunDelta { delta, .. } => delta.len(),
+                Event::ApprovalRequested { approval, .. } => {
+                    approval.calls.iter().map(|call| FRAME + call.arguments.len() + call.intent.len()).sum()
+                }
                 Event::RunAnswered { answer, .. } => answer.text().len(),
                 Event::MessageAdded { message } => message.text().len(),
                 Event::Published { publication } | Event::DirectMessage { publication } => {

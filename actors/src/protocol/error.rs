@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Shorthand for results of the runtime.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why something was refused or failed. On the wire in upper snake case.
+/// Why something was refused or failed. On the wire in upper snake case. New ones go last: the journal counts them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Code {
@@ -41,6 +41,8 @@ pub enum Code {
     StoreUnavailable,
     /// Something that should not happen.
     InternalError,
+    /// Somebody did not approve what the agent wanted to do.
+    Rejected,
 }
 
 impl Code {
@@ -62,6 +64,7 @@ impl Code {
             Self::Unavailable => "UNAVAILABLE",
             Self::StoreUnavailable => "STORE_UNAVAILABLE",
             Self::InternalError => "INTERNAL_ERROR",
+            Self::Rejected => "REJECTED",
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::approval::Approval;
 use super::command::Mode;
 use super::error::Error;
-use super::id::{AgentName, ChannelId, ConversationId, MessageId, SubscriptionId};
+use super::id::{AgentName, ChannelId, ConversationId, MessageId, Subject, SubscriptionId};
 use super::message::Message;
 use super::mood::Mood;
 use super::publication::Publication;
@@ -43,6 +44,29 @@ pub enum Event {
         index: u32,
         /// The pieces joined are the answer.
         delta: String,
+    },
+    /// The agent wants to do what somebody has to approve first; the run waits.
+    RunWaits {
+        /// The run.
+        run: Arc<Run>,
+    },
+    /// What the run waits for.
+    ApprovalRequested {
+        /// The run.
+        run: Arc<Run>,
+        /// What is to be approved, or not.
+        approval: Arc<Approval>,
+    },
+    /// Somebody has decided, durably: the run goes on, or ends.
+    ApprovalDecided {
+        /// The run.
+        run: Arc<Run>,
+        /// Whether it may do what it waited for.
+        approved: bool,
+        /// Who decided.
+        by: Subject,
+        /// Why; may be empty.
+        reason: String,
     },
     /// The answer is durable. An end.
     RunAnswered {
@@ -243,7 +267,12 @@ impl Event {
     pub fn ends_request(&self) -> bool {
         match self {
             Self::RunAnswered { run, .. } | Self::RunFailed { run, .. } => run.turn.is_last(),
-            Self::RunAccepted { .. } | Self::RunStarted { .. } | Self::RunStep { .. } | Self::RunDelta { .. } => false,
+            Self::RunAccepted { .. }
+            | Self::RunStarted { .. }
+            | Self::RunStep { .. }
+            | Self::RunDelta { .. }
+            | Self::RunWaits { .. }
+            | Self::ApprovalRequested { .. } => false,
             Self::History { resume, .. } => resume.is_none(),
             _ => true,
         }

@@ -79,6 +79,8 @@ named! {
         Typing = "typing",
         /// An agent in another process came or went.
         Presence = "presence",
+        /// A run waits for approval, or somebody has decided.
+        ApprovalRequest = "approval_request",
     }
 }
 

@@ -31,9 +31,9 @@ impl RunKind {
     }
 }
 
-/// Where a run stands. The last four are ends.
+/// Where a run stands. From `Completed` to `Timeout` these are ends. New ones go last: the journal counts them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum RunStatus {
     /// Accepted and durable, waiting for its agent.
     Pending,
@@ -47,6 +47,8 @@ pub enum RunStatus {
     Cancelled,
     /// Ended because it took too long.
     Timeout,
+    /// Not ended: it waits until somebody approves what its agent wants to do, or does not.
+    InputRequired,
 }
 
 impl RunStatus {
@@ -68,6 +70,7 @@ impl RunStatus {
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
             Self::Timeout => "timeout",
+            Self::InputRequired => "input_required",
         }
     }
 }

@@ -26,7 +26,8 @@ impl Visit {
             | Command::Delete { .. }
             | Command::Handoff { .. }
             | Command::Typing { .. }
-            | Command::Cancel { .. } => principal.require(Scope::Chat),
+            | Command::Cancel { .. }
+            | Command::Decide { .. } => principal.require(Scope::Chat),
             Command::Status { .. }
             | Command::Subscribe { .. }
             | Command::Unsubscribe { .. }

@@ -58,6 +58,9 @@ pub fn reply(event: &Event, asked: &Asked, chat: &ConversationId) -> Frames {
         Event::RunAccepted { .. }
         | Event::RunStarted { .. }
         | Event::RunDelta { .. }
+        | Event::RunWaits { .. }
+        | Event::ApprovalRequested { .. }
+        | Event::ApprovalDecided { .. }
         | Event::MessageAdded { .. }
         | Event::Typing { .. }
         | Event::HandedOff { .. }
@@ -90,6 +93,9 @@ pub fn member(event: &Event) -> Frames {
         Event::RunAccepted { .. }
         | Event::RunStarted { .. }
         | Event::RunDelta { .. }
+        | Event::RunWaits { .. }
+        | Event::ApprovalRequested { .. }
+        | Event::ApprovalDecided { .. }
         | Event::MessageAdded { .. }
         | Event::Typing { .. }
         | Event::HandedOff { .. }

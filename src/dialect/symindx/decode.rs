@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use callboard_actors::protocol::{
     AgentName, Ask, CancelTarget, ChannelId, Code, Command, ConversationId, Error, Flow, Interest, MessageId, Mode,
-    Pattern, Priority, Publish, Result, RunKind, SubscriptionId, Topic,
+    Pattern, Priority, Publish, Result, RunId, RunKind, SubscriptionId, Topic,
 };
 
 use crate::dialect::fields::Fields;
@@ -12,12 +12,13 @@ use crate::dialect::{Bounds, Call};
 
 /// The frame types of the document, as an error lists them.
 const TYPES: &str = "task, chat, command, subscribe, unsubscribe, publish, join_conversation, leave_conversation, \
-                     history, agent_handoff, typing_start, typing_stop, status, batch, cancel, ping or pong";
+                     history, agent_handoff, typing_start, typing_stop, status, batch, cancel, approve, reject, \
+                     ping or pong";
 
 /// Messages in a page of history unless the client says otherwise.
 const PAGE: u64 = 50;
 
-/// The longest reason of a handoff, in bytes; it is shown to people and given to the agent.
+/// The longest reason of a handoff or a decision, in bytes; it is shown to people and given to the agent.
 const MAX_REASON: usize = 4096;
 
 /// What a frame inherits from the batch it came in.
@@ -63,6 +64,8 @@ pub(super) fn call(
             let id = data.required_id("id")?.into_owned();
             Command::Cancel { target: CancelTarget::Named(id) }
         }
+        "approve" => decide(&data, true)?,
+        "reject" => decide(&data, false)?,
         other => return Err(unknown_type(other)),
     };
     let interest = match &command {
@@ -123,6 +126,12 @@ fn handoff(data: &Fields<'_>) -> Result<Command> {
         to: AgentName::trusted(&*data.required_id("toAgent")?),
         reason: data.note("reason", MAX_REASON)?,
     })
+}
+
+/// Whether a run that waits may do what it waits for.
+fn decide(data: &Fields<'_>, approve: bool) -> Result<Command> {
+    let run = RunId::trusted(&*data.required_id("runId")?);
+    Ok(Command::Decide { run, approve, reason: data.note("reason", MAX_REASON)? })
 }
 
 /// The document has the fields of typing at the top level; in `data` they are understood as well.

@@ -5,11 +5,11 @@ use serde_json::json;
 use callboard_actors::protocol::{Event, Flow, RunKind, RunStatus, Timestamp};
 
 use super::shapes::{
-    ChatResponse, CommandResult, channel_message, error, failed, handoff_data, house, listed, rounded, run_data, send,
-    step_data, typing_frame, typist, with_type,
+    ChatResponse, CommandResult, approval_data, channel_message, decided, decision_data, error, failed, handoff_data,
+    house, listed, run_data, send, step_data, typing_frame, typist, with_type,
 };
 use crate::dialect::frames::Frames;
-use crate::dialect::view::{AgentStatusView, MessageView};
+use crate::dialect::view::{AgentStatusView, MessageView, rounded};
 use crate::dialect::{Asked, Audience};
 
 /// How an event is put on the wire.
@@ -69,9 +69,12 @@ fn reply(event: &Event, at: Timestamp, asked: &Asked) -> Frames {
         Event::AgentReport { status } => send("status_update", id, AgentStatusView::of(status), at),
         Event::HouseReport { status } => send("status_update", id, house(status), at),
         Event::Refused { error: why } => error(id, why, at),
+        Event::ApprovalRequested { run, approval } => send("approval_request", id, approval_data(run, approval), at),
+        Event::ApprovalDecided { approved, .. } => send(decided(*approved), id, decision_data(event), at),
         Event::RunAccepted { .. }
         | Event::RunStarted { .. }
         | Event::RunStep { .. }
+        | Event::RunWaits { .. }
         | Event::MessageAdded { .. }
         | Event::Typing { .. }
         | Event::AgentChanged { .. }
@@ -93,6 +96,8 @@ fn member(event: &Event, at: Timestamp) -> Frames {
             send("conversation_message", None, data, at)
         }
         Event::HandedOff { .. } => send("agent_handoff", None, handoff_data(event), at),
+        Event::ApprovalRequested { run, approval } => send("approval_request", None, approval_data(run, approval), at),
+        Event::ApprovalDecided { approved, .. } => send(decided(*approved), None, decision_data(event), at),
         Event::Typing { typing, .. } => typing_frame(event, *typing, at),
         Event::Deleted { conversation } => {
             send("conversation_deleted", None, json!({ "conversationId": conversation }), at)
@@ -102,6 +107,7 @@ fn member(event: &Event, at: Timestamp) -> Frames {
         | Event::RunStarted { .. }
         | Event::RunStep { .. }
         | Event::RunDelta { .. }
+        | Event::RunWaits { .. }
         | Event::RunAnswered { .. }
         | Event::RunFailed { .. }
         | Event::AgentChanged { .. }
@@ -137,6 +143,7 @@ fn subscriber(event: &Event, at: Timestamp) -> Frames {
         Event::Published { publication } => return channel_message(publication, at),
         Event::RunAccepted { run, .. } => run_data(run, RunStatus::Pending, None),
         Event::RunStarted { run } => run_data(run, RunStatus::Processing, None),
+        Event::RunWaits { run } => run_data(run, RunStatus::InputRequired, None),
         Event::RunAnswered { run, .. } => run_data(run, RunStatus::Completed, None),
         Event::RunFailed { run, status, error, .. } => run_data(run, *status, Some(error)),
         Event::MessageAdded { message } => json!({
@@ -150,6 +157,8 @@ fn subscriber(event: &Event, at: Timestamp) -> Frames {
             data
         }
         Event::HandedOff { .. } => with_type("agent_handoff", handoff_data(event)),
+        Event::ApprovalRequested { run, approval } => with_type("approval_request", approval_data(run, approval)),
+        Event::ApprovalDecided { .. } => with_type("approval_decision", decision_data(event)),
         Event::AgentChanged { status } => {
             with_type("agent_status", serde_json::to_value(AgentStatusView::of(status)).unwrap_or_default())
         }

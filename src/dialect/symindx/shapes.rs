@@ -4,12 +4,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use callboard_actors::protocol::{
-    AgentStatus, Code, Error, Event, Flow, HouseStatus, Message, Mood, Part, Publication, Run, RunStatus, Step,
-    StepKind, SubscriptionId, Timestamp, Typist,
+    AgentStatus, Approval, Code, Error, Event, Flow, HouseStatus, Message, Mood, Part, Publication, Run, RunStatus,
+    Step, StepKind, SubscriptionId, Timestamp, Typist,
 };
 
 use crate::dialect::frames::Frames;
-use crate::dialect::view::{AgentStatusView, ErrorView, PublicationView, Rfc3339, frame};
+use crate::dialect::view::{AgentStatusView, ErrorView, PublicationView, Rfc3339, calls, frame, rounded};
 
 /// Every frame of the document but errors and typing.
 #[derive(Serialize)]
@@ -151,6 +151,29 @@ pub(super) fn handoff_data(event: &Event) -> Value {
     }
 }
 
+/// What a run waits for.
+pub(super) fn approval_data(run: &Run, approval: &Approval) -> Value {
+    json!({
+        "runId": run.id, "kind": run.kind.as_str(), "agentId": run.agent, "conversationId": run.conversation,
+        "calls": calls(approval), "requestedAt": Rfc3339(approval.asked_at), "expiresAt": Rfc3339(approval.expires_at),
+    })
+}
+
+/// The type of the frame that tells of a decision.
+pub(super) fn decided(approved: bool) -> &'static str {
+    if approved { "approved" } else { "rejected" }
+}
+
+pub(super) fn decision_data(event: &Event) -> Value {
+    match event {
+        Event::ApprovalDecided { run, approved, by, reason } => json!({
+            "runId": run.id, "agentId": run.agent, "conversationId": run.conversation, "decision": decided(*approved),
+            "by": by, "reason": reason,
+        }),
+        _ => Value::Null,
+    }
+}
+
 pub(super) fn with_type(kind: &str, mut data: Value) -> Value {
     data["eventType"] = kind.into();
     data
@@ -218,9 +241,4 @@ pub(super) fn house(status: &HouseStatus) -> Value {
         "agents": agents, "sessions": status.sessions, "conversations": status.conversations,
         "channels": status.channels, "uptime": status.uptime_ms,
     })
-}
-
-/// Two decimals are all that an importance or intensity means.
-pub(super) fn rounded(number: f32) -> f64 {
-    (f64::from(number) * 100.0).round() / 100.0
 }

@@ -69,6 +69,9 @@ pub fn reply(event: &Event, asked: &Asked, at: Timestamp) -> Frames {
         Event::Refused { error } => refused(None, error),
         Event::RunStarted { .. }
         | Event::RunStep { .. }
+        | Event::RunWaits { .. }
+        | Event::ApprovalRequested { .. }
+        | Event::ApprovalDecided { .. }
         | Event::MessageAdded { .. }
         | Event::Typing { .. }
         | Event::HandedOff { .. }
@@ -102,6 +105,9 @@ pub fn member(event: &Event) -> Frames {
         | Event::RunDelta { .. }
         | Event::RunAnswered { .. }
         | Event::RunFailed { .. }
+        | Event::RunWaits { .. }
+        | Event::ApprovalRequested { .. }
+        | Event::ApprovalDecided { .. }
         | Event::Typing { .. }
         | Event::HandedOff { .. }
         | Event::AgentChanged { .. }
@@ -174,7 +180,8 @@ fn refused(job_id: Option<&RunId>, error: &Error) -> Frames {
         | Code::AgentFailed
         | Code::Unavailable
         | Code::StoreUnavailable
-        | Code::InternalError => sentence(error),
+        | Code::InternalError
+        | Code::Rejected => sentence(error),
     };
     let code = error.retry_after.map(|_| error.code.as_str());
     frame(&Refusal { kind: "error", message, job_id, code, retry_after: error.retry_after })

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::clause::{bare, clauses};
 use super::talk::Talk;
+use crate::tape::{self, Call};
 use crate::tool::{Bid, Scene, Tool};
 
 /// Tools used for one request at most: enough for what people put into one message, and an end to what programs do.
@@ -35,6 +36,56 @@ pub(super) enum Plan {
     Elsewhere { tool: Arc<dyn Tool>, intent: String },
     /// No tool: just words.
     Talk,
+}
+
+impl Planned {
+    /// The same as a tape has it.
+    pub(super) fn call(&self) -> Call {
+        let Bid { arguments, intent, .. } = self.bid.clone();
+        Call { tool: self.tool.name().to_owned(), arguments, intent, guarded: self.tool.needs_approval() }
+    }
+
+    fn again(call: &Call, tools: &[Arc<dyn Tool>]) -> Option<Self> {
+        let tool = tools.iter().find(|tool| tool.name() == call.tool)?.clone();
+        let bid = Bid { score: 1.0, arguments: call.arguments.clone(), intent: call.intent.clone() };
+        Some(Self { tool, bid })
+    }
+}
+
+impl Plan {
+    /// The plan as a tape has it. Where no own tool is used there is nothing to wait for, and who is meant instead is
+    /// found out anew.
+    pub(super) fn taken(&self) -> tape::Plan {
+        let calls = |planned: &[Planned]| planned.iter().map(Planned::call).collect();
+        match self {
+            Self::Use { steps, others, left_out } => {
+                tape::Plan { calls: calls(steps), others: calls(others), left_out: *left_out }
+            }
+            Self::Elsewhere { tool, intent } => {
+                let other = Planned {
+                    tool: tool.clone(),
+                    bid: Bid { score: 0.0, arguments: Value::Null, intent: intent.clone() },
+                }
+                .call();
+                tape::Plan { others: vec![other], ..tape::Plan::default() }
+            }
+            Self::Talk => tape::Plan::default(),
+        }
+    }
+
+    /// The plan that a tape has, with the tools that are still there.
+    pub(super) fn again(taken: &tape::Plan, tools: &[Arc<dyn Tool>]) -> Self {
+        let planned =
+            |calls: &[Call]| -> Vec<Planned> { calls.iter().filter_map(|call| Planned::again(call, tools)).collect() };
+        let (steps, others) = (planned(&taken.calls), planned(&taken.others));
+        match others.first() {
+            Some(other) if steps.is_empty() => {
+                Self::Elsewhere { tool: Arc::clone(&other.tool), intent: other.bid.intent.clone() }
+            }
+            _ if steps.is_empty() => Self::Talk,
+            _ => Self::Use { steps, others, left_out: taken.left_out },
+        }
+    }
 }
 
 /// Makes a plan for a request.

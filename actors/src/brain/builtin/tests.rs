@@ -81,6 +81,7 @@ impl Agent {
             cancelled: CancellationToken::new(),
             trail: Trail::default(),
             company: Arc::new(Nobody),
+            tape: Arc::default(),
         };
         Self { brain: Builtin::new(&persona.tools, materials).unwrap(), brief }
     }

@@ -10,12 +10,12 @@ use super::hands::{Hand, Hands, excuse, marked, misfit, spelled};
 use super::patience::{Patience, chance};
 use super::prompt;
 use super::voice::{Call, CallResult, Prompt, Reply, Said};
-use crate::brain::company::Verdict;
 use crate::brain::{Brief, Sink};
 use crate::metrics;
 use crate::protocol::{AgentName, Answer, Code, Error, Event, Handoff, Step, StepKind, Timestamp, Tokens, ToolCall};
+use crate::tape;
 use crate::text::shortened;
-use crate::tool::{Scene, Tool};
+use crate::tool::{Output, Scene};
 
 /// Uses of tools done of one reply; the model is told that the others were not.
 pub(super) const MOST_AT_ONCE: usize = 8;
@@ -25,6 +25,9 @@ const SHOWN: usize = 400;
 
 /// Bytes of results that the steps of one run keep whole: what is written must fit into one record of the journal.
 const KEPT: usize = 256 * 1024;
+
+/// What stands between what was said before a tool was used and what is said after.
+const BETWEEN: &str = "\n\n";
 
 /// How much a step matters to those who filter by importance.
 mod importance {
@@ -108,7 +111,6 @@ impl<'a> Course<'a> {
         for _ in 0..self.model.settings.steps {
             self.check_budget()?;
             let reply = self.ask().await?;
-            self.count(reply.tokens);
             if reply.calls.is_empty() {
                 return self.answer(reply);
             }
@@ -120,21 +122,47 @@ impl<'a> Course<'a> {
         Err(self.fails(format!("It used tools {steps} times and came to no answer")))
     }
 
-    /// Asks the model, again where that may help and nobody has heard a word.
+    /// Asks the model, or hears again what it said the first time.
     async fn ask(&mut self) -> Result<Reply, Error> {
+        let brief = self.brief;
+        let stream = brief.stream && self.model.settings.answer_schema.is_none();
+        let mut asked = false;
+        let mut request = serde_json::to_value(&self.prompt).unwrap_or_default();
+        request["model"] = self.model.settings.name.as_str().into();
+        let act = async {
+            asked = true;
+            let reply = self.ask_now(stream).await?;
+            let (tokens, response) = (reply.tokens, serde_json::to_value(&reply).unwrap_or_default());
+            Ok(tape::Reply { response, tokens, first_token_ms: None })
+        };
+        let reply = brief.tape.model(request, act).await?;
+        let reply: Reply = serde_json::from_value(reply.response)
+            .map_err(|_| Error::internal("What a model replied cannot be read from the record"))?;
+        self.tokens += reply.tokens;
+        if asked {
+            self.spend(reply.tokens);
+        } else if stream && !reply.text.is_empty() {
+            // Who reads along has heard it, and what was heard is not told twice.
+            self.sink.delta(if self.said.is_empty() { "" } else { BETWEEN });
+            self.sink.delta(&reply.text);
+        }
+        Ok(reply)
+    }
+
+    /// Asks the model, again where that may help and nobody has heard a word.
+    async fn ask_now(&mut self, stream: bool) -> Result<Reply, Error> {
         let model = self.model;
         let mut patience = Patience::new(&model.settings.retries);
         loop {
-            let stream = self.brief.stream && model.settings.answer_schema.is_none();
-            let (mut pieces, sink, between) = (0, self.sink, !self.said.is_empty());
+            let (mut bytes, sink, between) = (0, self.sink, !self.said.is_empty());
             let mut ear = |piece: &str| {
                 if stream {
-                    if pieces == 0 && between {
-                        sink.delta("\n\n");
+                    if bytes == 0 && between {
+                        sink.delta(BETWEEN);
                     }
                     sink.delta(piece);
                 }
-                pieces += piece.len();
+                bytes += piece.len();
             };
             let result = model.voice.ask(&self.prompt, &mut ear).await;
             metrics::model_asked(&self.brief.run.agent, result.as_ref().err().map(|fault| fault.trouble));
@@ -142,20 +170,19 @@ impl<'a> Course<'a> {
                 Ok(reply) => return Ok(reply),
                 Err(fault) => fault,
             };
-            if pieces > 0 {
+            if bytes > 0 {
                 // The server did not come to count; what was heard was paid for all the same.
-                self.count(Tokens { input: 0, output: (pieces as u64).div_ceil(4) });
+                self.spend(Tokens { input: 0, output: (bytes as u64).div_ceil(4) });
                 self.heard |= stream;
             }
-            let wait = if stream && pieces > 0 { None } else { patience.wait(&fault, chance()) };
+            let wait = if stream && bytes > 0 { None } else { patience.wait(&fault, chance()) };
             let Some(wait) = wait else { return Err(fault.into_error(&model.settings.name)) };
             log::info!("{} asks its model again in {wait:?}: {}", self.brief.run.agent, fault.observed);
             tokio::time::sleep(wait).await;
         }
     }
 
-    fn count(&mut self, tokens: Tokens) {
-        self.tokens += tokens;
+    fn spend(&self, tokens: Tokens) {
         let (brief, ledger) = (self.brief, &self.model.materials.ledger);
         ledger.spend(&brief.tenant, &brief.run.agent, tokens.total(), Timestamp::now());
         metrics::model_used(&brief.run.agent, tokens);
@@ -194,7 +221,7 @@ impl<'a> Course<'a> {
     /// What was said before, and this.
     fn joined(&mut self, text: &str) -> String {
         let said = std::mem::take(&mut self.said);
-        if said.is_empty() || text.is_empty() { said + text } else { format!("{said}\n\n{text}") }
+        if said.is_empty() || text.is_empty() { said + text } else { format!("{said}{BETWEEN}{text}") }
     }
 
     fn fitting(&self, schema: &Value, text: &str) -> Result<Value, Error> {
@@ -233,6 +260,10 @@ impl<'a> Course<'a> {
             (0..left_out)
                 .map(|_| Done::result(format!("Not done: at most {MOST_AT_ONCE} tools at a time. Ask again."), false)),
         );
+        // A run that waits for approval comes back to this; what is shown now would not be shown then.
+        if !self.brief.tape.waits().is_empty() {
+            return Err(tape::Halted.into());
+        }
         for (call, done) in reply.calls.iter().zip(&done) {
             self.show(call, done);
         }
@@ -267,43 +298,48 @@ impl<'a> Course<'a> {
     }
 
     async fn attempt(&self, call: &Call) -> Done {
+        if let Err(error) = self.scene.check() {
+            return Done::fatal(error);
+        }
         let (hand, arguments) = match self.hands.read(call) {
             Ok(read) => read,
             Err(misread) => return Done { misread: true, ..Done::result(format!("Error: {misread}"), false) },
         };
-        match hand {
-            Hand::Tool { tool, needs_approval } => self.use_tool(call, tool, arguments, needs_approval).await,
-            Hand::Ask(agent) => self.consult(&agent, &arguments).await,
-            Hand::Transfer(to) => match self.pass_on() {
-                Ok(()) => {
-                    let reason = arguments.get("reason").and_then(Value::as_str).unwrap_or_default();
-                    let handoff = Handoff { to, reason: shortened(reason.trim(), SHOWN).into_owned() };
-                    Done { handoff: Some(handoff), ..Done::result("Handed over.".to_owned(), true) }
-                }
-                Err(error) => Done::fatal(error),
-            },
+        let intended = |guarded| tape::Call {
+            tool: call.tool.clone(),
+            arguments: arguments.clone(),
+            intent: String::new(),
+            guarded,
+        };
+        let tape = &self.brief.tape;
+        let output = match &hand {
+            Hand::Tool(tool) => {
+                let act = tool.clone().perform(arguments.clone(), self.scene.clone());
+                tape.tool(&intended(tool.needs_approval()), act).await
+            }
+            Hand::Ask(agent) => tape.tool(&intended(false), self.consult(agent, &arguments)).await,
+            Hand::Transfer(_) => tape.tool(&intended(false), async { self.pass_on() }).await,
+        };
+        let output = match output {
+            Ok(output) => output,
+            Err(halted) => return Done::fatal(halted.into()),
+        };
+        match (hand, output) {
+            (Hand::Transfer(to), Ok(_)) => {
+                let reason = arguments.get("reason").and_then(Value::as_str).unwrap_or_default();
+                let handoff = Handoff { to, reason: shortened(reason.trim(), SHOWN).into_owned() };
+                Done { handoff: Some(handoff), ..Done::result("Handed over.".to_owned(), true) }
+            }
+            (Hand::Transfer(_), Err(error)) => Done::fatal(error),
+            (Hand::Ask(_), Err(error)) if self.passed_too_often() => Done::fatal(error),
+            (_, result) => self.came_of(&call.tool, result),
         }
     }
 
-    async fn use_tool(&self, call: &Call, tool: Arc<dyn Tool>, arguments: Value, needs_approval: bool) -> Done {
-        if let Err(error) = self.scene.check() {
-            return Done::fatal(error);
-        }
-        if needs_approval {
-            let asked = ToolCall {
-                tool: call.tool.clone(),
-                arguments: arguments.to_string(),
-                id: call.id.clone(),
-                ..ToolCall::default()
-            };
-            match self.brief.company.permit(self.brief, &asked).await {
-                Ok(Verdict::Approved) => {}
-                Ok(Verdict::Rejected(reason)) => return Done::result(format!("Not allowed: {reason}"), false),
-                Err(error) => return Done::fatal(error),
-            }
-        }
+    /// What a tool brought, for the model.
+    fn came_of(&self, tool: &str, result: Result<Output, Error>) -> Done {
         let most = self.model.settings.tool_bytes;
-        match tool.perform(arguments, self.scene.clone()).await {
+        match result {
             Ok(output) => {
                 for change in &output.changes {
                     self.sink.notice(Event::MemoryChanged {
@@ -313,44 +349,43 @@ impl<'a> Course<'a> {
                         kept: change.kept,
                     });
                 }
-                Done::result(marked(&call.tool, &spelled(&output), most), true)
+                Done::result(marked(tool, &spelled(&output), most), true)
             }
             Err(error) if ends_all(&error) => Done::fatal(error),
             Err(error) => {
                 let misread = error.code == Code::InvalidMessage;
                 // What a tool says of its failure is its output as well.
-                Done { misread, ..Done::result(marked(&call.tool, &excuse(&error), most), false) }
+                Done { misread, ..Done::result(marked(tool, &excuse(&error), most), false) }
             }
         }
     }
 
-    async fn consult(&self, agent: &AgentName, arguments: &Value) -> Done {
-        if let Err(error) = self.pass_on() {
-            return Done::fatal(error);
-        }
+    async fn consult(&self, agent: &AgentName, arguments: &Value) -> Result<Output, Error> {
+        self.pass_on()?;
         let question = arguments.get("question").and_then(Value::as_str).unwrap_or_default().to_owned();
         let answer = self.brief.company.consult(self.brief, agent, question).await;
         // An agent further on may have gone beyond what the request allows.
-        if self.brief.trail.passed() > self.model.settings.handoffs {
-            return Done::fatal(self.passed_too_often());
+        if self.passed_too_often() {
+            return Err(self.loop_of_agents());
         }
-        let name = format!("ask_{agent}");
         match answer {
-            Ok(answer) => {
-                let output = crate::tool::Output { text: answer.text, data: answer.data, changes: Vec::new() };
-                Done::result(marked(&name, &spelled(&output), self.model.settings.tool_bytes), true)
-            }
-            Err(error) if ends_all(&error) && self.scene.check().is_err() => Done::fatal(error),
-            Err(error) => Done::result(excuse(&error), false),
+            Ok(answer) => Ok(Output { text: answer.text, data: answer.data, changes: Vec::new() }),
+            // That the other was given up is no reason to give this up.
+            Err(error) => Err(Error { code: Code::AgentFailed, ..error }),
         }
     }
 
     /// Counts that the request is passed on.
-    fn pass_on(&self) -> Result<(), Error> {
-        if self.brief.trail.pass(self.model.settings.handoffs) { Ok(()) } else { Err(self.passed_too_often()) }
+    fn pass_on(&self) -> Result<Output, Error> {
+        let may = self.brief.trail.pass(self.model.settings.handoffs);
+        if may { Ok(Output::default()) } else { Err(self.loop_of_agents()) }
     }
 
-    fn passed_too_often(&self) -> Error {
+    fn passed_too_often(&self) -> bool {
+        self.brief.trail.passed() > self.model.settings.handoffs
+    }
+
+    fn loop_of_agents(&self) -> Error {
         let most = self.model.settings.handoffs;
         self.fails(format!("The request was passed on among agents more than {most} times"))
     }
@@ -377,7 +412,7 @@ impl<'a> Course<'a> {
         let because = if handoff.reason.is_empty() { String::new() } else { format!(": {}", handoff.reason) };
         let text = format!("I hand this over to {}{because}", handoff.to);
         if self.brief.stream {
-            self.sink.delta(if self.said.is_empty() { "" } else { "\n\n" });
+            self.sink.delta(if self.said.is_empty() { "" } else { BETWEEN });
             self.sink.delta(&text);
         }
         let text = self.joined(&text);

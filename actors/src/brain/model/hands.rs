@@ -21,8 +21,8 @@ const MOST_ARGUMENTS: usize = 64 * 1024;
 /// What a name stands for.
 #[derive(Clone)]
 pub(super) enum Hand {
-    /// A tool, and whether somebody must allow each use.
-    Tool { tool: Arc<dyn Tool>, needs_approval: bool },
+    /// A tool.
+    Tool(Arc<dyn Tool>),
     /// Another agent takes the conversation over.
     Transfer(AgentName),
     /// Another agent answers a question.
@@ -42,9 +42,7 @@ impl Hands {
         let errand = brief.run.is_errand();
         for tool in tools.into_iter().filter(|tool| !(errand && tool.uses_memory())) {
             let card = card(tool.name(), tool.description(), tool.parameters());
-            let listed = brief.persona.approval.iter().any(|name| name == tool.name());
-            let needs_approval = listed || tool.needs_approval();
-            hands.add(Hand::Tool { tool, needs_approval }, card);
+            hands.add(Hand::Tool(tool), card);
         }
         let may = |name: &AgentName| settings.colleagues.as_ref().is_none_or(|named| named.contains(name));
         for (name, specialities) in brief.colleagues.iter().filter(|(name, _)| settings.handoffs > 0 && may(name)) {
@@ -66,7 +64,7 @@ impl Hands {
     /// As the model is told.
     pub(super) fn cards(&self) -> Vec<ToolCard> {
         // The agent's own tools before its colleagues.
-        let own = |(hand, _): &&(Hand, ToolCard)| matches!(hand, Hand::Tool { .. });
+        let own = |(hand, _): &&(Hand, ToolCard)| matches!(hand, Hand::Tool(_));
         let own_first = self.by_name.values().filter(own).chain(self.by_name.values().filter(|entry| !own(entry)));
         own_first.map(|(_, card)| card.clone()).collect()
     }

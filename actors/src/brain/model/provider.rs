@@ -66,8 +66,9 @@ impl std::fmt::Debug for Provider {
 }
 
 impl Provider {
-    /// The model that `settings` name. Reads the key now; an error names the setting and not the key.
-    pub fn new(settings: &Settings) -> Result<Self, Error> {
+    /// The model that `settings` name. Reads the key now, unless it will not be asked; an error names the setting and not
+    /// the key.
+    pub fn new(settings: &Settings, sealed: bool) -> Result<Self, Error> {
         let (kind, home, _) = home(settings.provider);
         let endpoint = settings.endpoint.clone().unwrap_or_else(|| home.to_owned());
         // Paths are joined to it, which would replace a last part without a slash.
@@ -81,7 +82,7 @@ impl Provider {
             kind,
             name: settings.name.clone(),
             endpoint,
-            key: key(settings)?,
+            key: if sealed { SecretString::default() } else { key(settings)? },
             options: options(settings),
             first: seconds(settings.timeouts.first_token_seconds),
             between: seconds(settings.timeouts.between_tokens_seconds),

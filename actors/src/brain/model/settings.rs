@@ -26,7 +26,7 @@ pub enum Provider {
     Ollama,
 }
 
-/// The table `[model]`. Unknown keys are errors.
+/// The table `[model]`. Unknown keys are errors. Where the model is and what opens it stand in no record.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -36,13 +36,13 @@ pub struct Settings {
     #[serde(default)]
     pub provider: Provider,
     /// Where it is, such as `http://127.0.0.1:8080/v1`; without it, the provider's own address.
-    #[serde(default)]
+    #[serde(default, skip_serializing)]
     pub endpoint: Option<String>,
     /// The variable of the environment that holds the key.
-    #[serde(default)]
+    #[serde(default, skip_serializing)]
     pub key_variable: Option<String>,
     /// The file that holds the key.
-    #[serde(default)]
+    #[serde(default, skip_serializing)]
     pub key_file: Option<PathBuf>,
     /// Instructions besides what the agent's file says of it.
     #[serde(default)]

@@ -7,7 +7,7 @@ use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
-use callboard_actors::protocol::{Approval, CancelTarget, Code, Command, Error, RunId, RunStatus, Scope, Step};
+use callboard_actors::protocol::{Approval, CancelTarget, Code, Command, Error, RunId, RunStatus, Scope, Step, Tokens};
 use callboard_actors::runs::{LiveRun, RunReport};
 
 use super::app::App;
@@ -71,6 +71,12 @@ struct StepView<'a> {
     /// Whether the tool did what was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     ok: Option<bool>,
+    /// What the model was given of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a str>,
+    /// What the model read and wrote for this step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens: Option<Tokens>,
 }
 
 /// JSON text as the value it stands for.
@@ -90,6 +96,8 @@ impl<'a> StepView<'a> {
             tool: call.map(|call| call.tool.as_str()),
             arguments: call.map(|call| call.arguments.as_str()),
             ok: call.map(|call| call.ok),
+            result: call.map(|call| call.result.as_str()).filter(|result| !result.is_empty()),
+            tokens: step.tokens,
         }
     }
 }

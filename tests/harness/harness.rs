@@ -5,6 +5,7 @@
 #![allow(dead_code)]
 
 pub mod client;
+pub mod models;
 pub mod pattern;
 pub mod rest;
 pub mod server;

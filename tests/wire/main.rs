@@ -13,6 +13,7 @@ mod documents;
 mod drain;
 mod heartbeat;
 mod malformed;
+mod models;
 mod order;
 mod project;
 mod slow_reader;

@@ -12,7 +12,6 @@ mod origin;
 mod secret;
 mod signer;
 mod vault;
-mod watched;
 
 use std::path::Path;
 
@@ -23,6 +22,7 @@ pub use error::AuthError;
 pub use jwt::Grant;
 pub use key::{KeyFile, KeyRecord, expose};
 pub use signer::Signer;
+pub(crate) use vault::warn_if_shared;
 
 use crate::config::AuthConfig;
 use jwt::Verifier;
@@ -76,6 +76,11 @@ impl Authenticator {
             return Ok(Principal::anonymous(anonymous.clone()));
         }
         Err(AuthError::Missing)
+    }
+
+    /// Whether nobody is let in without credentials.
+    pub fn is_required(&self) -> bool {
+        self.required
     }
 
     /// Refuses a page of a foreign origin. `origin` and `host` are the headers of those names.

@@ -7,6 +7,7 @@
 mod agents;
 mod auth;
 mod bounds;
+mod compression;
 mod debug;
 mod error;
 mod heartbeat;
@@ -17,6 +18,7 @@ mod rate;
 mod runtime;
 mod server;
 mod source;
+mod tls;
 mod units;
 
 use std::ffi::OsString;
@@ -27,6 +29,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 pub use auth::AuthConfig;
+pub use compression::CompressionConfig;
 pub use debug::DebugConfig;
 pub use error::ConfigError;
 pub use heartbeat::HeartbeatConfig;
@@ -37,6 +40,7 @@ pub use rate::RateConfig;
 pub use runtime::RuntimeConfig;
 pub use server::ServerConfig;
 pub use source::Flags;
+pub use tls::TlsConfig;
 
 use bounds::Checked;
 use source::Setting;
@@ -50,10 +54,14 @@ const DEFAULTS: &str = include_str!("../config/callboard.toml");
 pub struct Config {
     /// Where the server listens, what it owns and how much it takes on.
     pub server: ServerConfig,
+    /// Encryption of everything that the server listens on.
+    pub tls: TlsConfig,
     /// Who is let in.
     pub auth: AuthConfig,
     /// How much one session, frame or request may hold.
     pub limits: LimitsConfig,
+    /// `permessage-deflate` for the clients that offer it.
+    pub compression: CompressionConfig,
     /// How fast one session or address may ask.
     pub rate: RateConfig,
     /// How a peer that is gone is noticed.
@@ -113,6 +121,7 @@ impl Config {
         self.server.check()?;
         self.auth.check()?;
         self.limits.check()?;
+        self.compression.check()?;
         self.rate.check()?;
         self.heartbeat.check()?;
         self.runtime.check()?;
@@ -130,6 +139,9 @@ impl Config {
                 "limits.content ({} bytes) must not be larger than limits.frame ({} bytes)",
                 self.limits.content, self.limits.frame
             ));
+        }
+        if self.tls.cert.is_some() != self.tls.key.is_some() {
+            return wrong("tls.cert and tls.key must be set together".to_owned());
         }
         if self.heartbeat.silence <= self.heartbeat.ping {
             return wrong("heartbeat.silence must be longer than heartbeat.ping".to_owned());

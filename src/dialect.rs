@@ -107,6 +107,12 @@ pub trait Dialect: Send + Sync {
     /// it was readable.
     fn decode(&self, text: &str, bounds: &Bounds) -> Result<Inbound, (Option<String>, Error)>;
 
+    /// The id of a frame that is refused unread, if it can be found: whoever sent it can then tell which it was.
+    fn id_of(&self, text: &str) -> Option<String> {
+        let _ = text;
+        None
+    }
+
     /// How an event of `at` is put on the wire.
     fn encode(&self, event: &Event, at: Timestamp, to: Audience<'_>) -> Frames;
 

@@ -12,8 +12,9 @@ pub fn print(config: &Config, addresses: &[SocketAddr]) {
 
 fn text(config: &Config, addresses: &[SocketAddr]) -> String {
     let mut lines = vec![format!("Callboard {}", env!("CARGO_PKG_VERSION"))];
+    let s = if config.tls.cert.is_some() { "s" } else { "" };
     for address in addresses {
-        lines.push(format!("  listening   http://{address}   ws://{address}/ws"));
+        lines.push(format!("  listening   http{s}://{address}   ws{s}://{address}/ws"));
     }
     for persona in &config.agents {
         lines.push(format!("  agent       {:<8} {}", persona.name.to_string(), persona.title));
@@ -21,7 +22,7 @@ fn text(config: &Config, addresses: &[SocketAddr]) -> String {
     lines.push(format!("  data        {}", config.server.data_dir.display()));
     lines.push(format!("  workspace   {} (what agents' tools may read)", config.server.workspace.display()));
     if let Some(address) = addresses.first() {
-        lines.push(format!("Try: connect to ws://{address}/ws and send"));
+        lines.push(format!("Try: connect to ws{s}://{address}/ws and send"));
         lines.push(
             r#"  {"type":"chat","data":{"message":"What can you help me with?"},"targetAgent":"nyx"}"#.to_owned(),
         );

@@ -4,8 +4,9 @@
 //! makes it that of [`caller`], and what an error looks like that of [`error`].
 //!
 //! On its way to a resource every request passes, from the outside in: [`trace`] (an id, a line in the log), [`headers`]
-//! (what browsers are told), [`shape`] (errors are JSON), [`rate`] and [`body`] (what is too much).
+//! (what browsers are told), [`shape`] (errors are JSON), [`openai`] (its clients read errors in its shape), [`rate`] and [`body`] (what is too much).
 
+pub mod address;
 pub mod agent_run;
 pub mod agents;
 pub mod app;
@@ -14,6 +15,8 @@ pub mod body;
 pub mod caller;
 pub mod channels;
 pub mod conversations;
+pub mod crowd;
+pub mod door;
 pub mod error;
 pub mod front;
 pub mod headers;
@@ -21,6 +24,7 @@ pub mod health;
 pub mod history;
 pub mod memory;
 pub mod metrics;
+pub mod openai;
 pub mod query;
 pub mod rate;
 pub mod resource;

@@ -11,4 +11,6 @@ pub mod metrics;
 pub mod record;
 pub mod replay;
 pub mod server;
+pub mod tls;
+mod watched;
 pub mod ws;

@@ -11,14 +11,19 @@ use callboard_actors::protocol::Code;
 use callboard_actors::runtime::Runtime;
 
 /// Every metric that is documented, the runtime's with the server's.
-pub const NAMES: [&str; 18] = [
+pub const NAMES: [&str; 24] = [
+    "callboard_actors",
+    "callboard_agents",
+    "callboard_brain_threads",
     "callboard_channels",
     "callboard_commit_seconds",
+    "callboard_compressed_total",
     "callboard_conversations",
     "callboard_errors_total",
     "callboard_frames_total",
     "callboard_http_request_seconds",
     "callboard_http_requests_total",
+    "callboard_inboxes",
     "callboard_journal_bytes",
     "callboard_journal_queue_depth",
     "callboard_journal_records",
@@ -29,6 +34,7 @@ pub const NAMES: [&str; 18] = [
     "callboard_run_wait_seconds",
     "callboard_runs_total",
     "callboard_sessions",
+    "callboard_turned_away_total",
     "callboard_uptime_seconds",
 ];
 
@@ -52,6 +58,39 @@ pub fn session_ended(dialect: &'static str) {
     metrics::gauge!("callboard_sessions", "dialect" => dialect).decrement(1.0);
 }
 
+/// What there can be too many of, as a label.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Full {
+    /// Connections of one address.
+    Connections,
+    /// Sessions of one address.
+    Address,
+    /// Sessions of one principal.
+    Principal,
+    /// Sessions.
+    House,
+}
+
+/// A connection or a session was turned away, because there were as many as there may be.
+pub fn turned_away(full: Full) {
+    turn_away(full, 1);
+}
+
+fn turn_away(full: Full, count: u64) {
+    let label = match full {
+        Full::Connections => "connections_of_address",
+        Full::Address => "sessions_of_address",
+        Full::Principal => "sessions_of_principal",
+        Full::House => "sessions",
+    };
+    metrics::counter!("callboard_turned_away_total", "full" => label).increment(count);
+}
+
+/// A message was compressed.
+pub fn compressed() {
+    metrics::counter!("callboard_compressed_total").increment(1);
+}
+
 /// An HTTP request was answered; `class` is the first digit of the status, as `2xx`.
 pub fn request(class: &'static str, seconds: f64) {
     metrics::counter!("callboard_http_requests_total", "status" => class).increment(1);
@@ -61,10 +100,13 @@ pub fn request(class: &'static str, seconds: f64) {
 /// What is read rather than counted: called before every look at the metrics.
 pub fn refresh(runtime: &Runtime, journal: Size) {
     let house = runtime.house();
-    let (mut queues, mut conversations, mut channels) = (BTreeMap::<String, usize>::new(), 0, 0);
+    let mut queues = BTreeMap::<String, usize>::new();
+    let (mut agents, mut conversations, mut channels, mut inboxes) = (0, 0, 0, 0);
     for tenant in runtime.tenants() {
         conversations += tenant.conversations.len();
         channels += tenant.channels.len();
+        inboxes += tenant.inboxes.len();
+        agents += tenant.directory.all().len();
         for listing in tenant.directory.all().iter() {
             let card = &listing.card;
             let agent = if card.remote { REMOTE } else { card.name().as_str() };
@@ -76,6 +118,9 @@ pub fn refresh(runtime: &Runtime, journal: Size) {
     }
     metrics::gauge!("callboard_conversations").set(float(conversations as u64));
     metrics::gauge!("callboard_channels").set(float(channels as u64));
+    metrics::gauge!("callboard_inboxes").set(float(inboxes as u64));
+    metrics::gauge!("callboard_agents").set(float(agents as u64));
+    metrics::gauge!("callboard_brain_threads").set(float(house.brain_threads() as u64));
     metrics::gauge!("callboard_open_runs").set(float(house.open_runs() as u64));
     metrics::gauge!("callboard_uptime_seconds").set(float(house.uptime_ms()) / 1000.0);
     metrics::gauge!("callboard_journal_bytes").set(float(journal.bytes));
@@ -94,6 +139,11 @@ pub fn install() -> anyhow::Result<PrometheusHandle> {
     let handle = PrometheusBuilder::new().set_buckets(SECONDS)?.install_recorder()?;
     describe();
     runtime::describe();
+    // Shown from the beginning: an alarm on what is not there rings for nothing.
+    for full in [Full::Connections, Full::Address, Full::Principal, Full::House] {
+        turn_away(full, 0);
+    }
+    metrics::counter!("callboard_compressed_total").increment(0);
     Ok(handle)
 }
 
@@ -101,12 +151,25 @@ fn describe() {
     use metrics::{describe_counter as counter, describe_gauge as gauge, describe_histogram as histogram};
     counter!("callboard_frames_total", Unit::Count, "Frames from clients, by dialect and type.");
     counter!("callboard_errors_total", Unit::Count, "Errors that sessions were told of, by dialect and code.");
+    counter!(
+        "callboard_compressed_total",
+        Unit::Count,
+        "Messages compressed for sockets; one for many sessions is compressed once."
+    );
     gauge!("callboard_sessions", Unit::Count, "WebSocket sessions, by dialect.");
+    counter!(
+        "callboard_turned_away_total",
+        Unit::Count,
+        "Connections and sessions turned away, by what there were too many of."
+    );
     counter!("callboard_http_requests_total", Unit::Count, "HTTP requests answered, by class of status.");
     histogram!("callboard_http_request_seconds", Unit::Seconds, "From an HTTP request to the head of its answer.");
     gauge!("callboard_queue_depth", Unit::Count, "Accepted runs that wait for an agent, over all tenants.");
     gauge!("callboard_conversations", Unit::Count, "Conversations in use, over all tenants.");
     gauge!("callboard_channels", Unit::Count, "Channels in use, over all tenants.");
+    gauge!("callboard_inboxes", Unit::Count, "Inboxes of agents in use, over all tenants.");
+    gauge!("callboard_agents", Unit::Count, "Agents, those of other processes too, over all tenants.");
+    gauge!("callboard_brain_threads", Unit::Count, "Threads that brains hold, those of runs given up too.");
     gauge!("callboard_open_runs", Unit::Count, "Accepted runs that have not ended.");
     gauge!("callboard_uptime_seconds", Unit::Seconds, "Since the server started.");
     gauge!("callboard_journal_bytes", Unit::Bytes, "What the journal takes on disk.");

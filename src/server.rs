@@ -26,16 +26,14 @@ use crate::config::{Config, ConfigError};
 use crate::greeting;
 use crate::http::app::{App, WorkerRelay};
 use crate::http::rate::Rate;
-use crate::http::{body, headers, rate, routes, shape, trace};
+use crate::http::{body, headers, openai, rate, routes, shape, trace};
 use crate::metrics;
+use crate::tls;
 use crate::ws::reaper::Rules;
-use crate::ws::{Reaper, close, cord, echo};
+use crate::ws::{Reaper, close, echo};
 
 /// How long sockets are given to say goodbye, of what the whole drain is given.
 const FAREWELL: Duration = Duration::from_secs(2);
-
-/// How long a client may take to send the head of a request, an upgrade's too: a round trip or two from anywhere.
-const REQUEST_TIME: Duration = Duration::from_secs(10);
 
 /// How long a connection without a request is kept: longer than a page or a poller pauses, and no burden.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -101,7 +99,8 @@ fn open_journal(config: &Config) -> anyhow::Result<(Arc<dyn Journal>, Recovered)
 
 fn build_runtime(config: &Config, journal: Arc<dyn Journal>, memory: Arc<Memory>) -> anyhow::Result<Runtime> {
     let workspace = config.server.workspace.canonicalize().context("server.workspace cannot be resolved")?;
-    let materials = Materials::new(workspace, memory, Arc::new(Ledger::new(journal.clone())));
+    let ledger = Arc::new(Ledger::new(journal.clone()));
+    let materials = Materials { unruly: config.debug.unruly, ..Materials::new(workspace, memory, ledger) };
     let mut cast = Vec::new();
     for persona in &config.agents {
         let brain = maker::make(persona, &materials)
@@ -120,6 +119,7 @@ fn build_runtime(config: &Config, journal: Arc<dyn Journal>, memory: Arc<Memory>
         idle: runtime.idle,
         approval: runtime.approval,
         records: runtime.records,
+        ..Settings::default()
     };
     Ok(Runtime::new(journal, settings, cast, arbiters(config)))
 }
@@ -140,9 +140,11 @@ fn rules(config: &Config) -> Rules {
 }
 
 fn listen(app: &web::Data<App>) -> anyhow::Result<(Server, Vec<std::net::SocketAddr>)> {
-    let shared = app.clone();
+    let (shared, door) = (app.clone(), app.clone());
     let settings = &app.config.server;
     let debug_echo = app.config.debug.echo;
+    let tls = tls::server(&app.config.tls)?;
+    let encrypted = tls.is_some();
     let rate = web::Data::new(Rate::new(app.config.rate.requests_per_second, app.config.rate.requests_burst));
     let mut server = HttpServer::new(move || {
         let (reaper, most) = (shared.reaper.clone(), shared.config.server.max_body);
@@ -156,7 +158,8 @@ fn listen(app: &web::Data<App>) -> anyhow::Result<(Server, Vec<std::net::SocketA
             .wrap(from_fn(body::limit))
             .wrap(from_fn(rate::limit))
             .wrap(from_fn(shape::errors))
-            .wrap(headers::defaults())
+            .wrap(from_fn(openai::error::shaped))
+            .wrap(headers::defaults(encrypted))
             .wrap(from_fn(trace::log))
             .configure(move |routes| {
                 routes::mount(routes);
@@ -165,8 +168,9 @@ fn listen(app: &web::Data<App>) -> anyhow::Result<(Server, Vec<std::net::SocketA
                 }
             })
     })
-    .on_connect(cord::on_connect)
-    .client_request_timeout(REQUEST_TIME)
+    .on_connect(move |stream, data| door.door.on_connect(stream, data))
+    .client_request_timeout(settings.head_time)
+    .tls_handshake_timeout(settings.head_time)
     .keep_alive(KEEP_ALIVE)
     .backlog(u32::try_from(settings.backlog).unwrap_or(u32::MAX))
     // Sockets beyond the sessions that are let in: room for HTTP, and to answer 503.
@@ -177,7 +181,11 @@ fn listen(app: &web::Data<App>) -> anyhow::Result<(Server, Vec<std::net::SocketA
         server = server.workers(settings.workers);
     }
     for address in &settings.bind {
-        server = server.bind(address).with_context(|| format!("cannot listen on {address}"))?;
+        let bound = match &tls {
+            Some(tls) => server.bind_rustls_0_23(address, tls.clone()),
+            None => server.bind(address),
+        };
+        server = bound.with_context(|| format!("cannot listen on {address}"))?;
     }
     let addresses = server.addrs();
     Ok((server.run(), addresses))

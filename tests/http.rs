@@ -463,7 +463,7 @@ async fn who_asks_too_fast_is_told_to_wait() {
 
 #[actix_web::test]
 async fn every_request_has_an_id_and_a_line_without_its_query() {
-    let server = Server::start();
+    let mut server = Server::start();
     let asked = reqwest::Client::new().get(server.http("/agents?token=&key=&hush=hush"));
     let answer = send(asked.header("x-request-id", "mine-1")).await;
     assert_eq!(answer.header("x-request-id"), "mine-1");
@@ -471,7 +471,7 @@ async fn every_request_has_an_id_and_a_line_without_its_query() {
     assert_eq!(made.header("x-request-id").len(), 32);
     let forged = send(reqwest::Client::new().get(server.http("/agents")).header("x-request-id", "a b")).await;
     assert_eq!(forged.header("x-request-id").len(), 32);
-    // The line of the last request is written before its answer.
+    assert!(server.terminate().success());
     let log = server.stderr();
     assert!(log.contains(" access: GET /agents 200 ") && log.contains("ms mine-1\n"), "{log}");
     assert!(log.contains("GET /nothing%0A2026-01-01 404 ") && !log.contains("hush"), "{log}");

@@ -126,6 +126,8 @@ fn requests(c: &mut Criterion) {
                 serial: false,
                 request_id: None,
                 private: false,
+                context: Vec::new(),
+                trace: None,
             };
             world.tenant.to_conversation(&id, world.request(outlet.clone(), 1, Command::Ask(ask)));
             told.recv().unwrap();

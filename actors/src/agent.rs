@@ -14,17 +14,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use self::assignment::{Assignment, Progress, Reports, Told};
 use self::card::AgentCard;
 use self::queue::Queue;
-use self::turn::TurnSink;
+use self::turn::{Threads, TurnSink};
 use crate::brain::company::Company;
 use crate::brain::{Brain, Brief};
 use crate::directory::{Colleagues, Directory};
-use crate::metrics;
-use crate::protocol::{Answer, Code, Envelope, Error, Event, Mood, Priority, Run, RunKind, TenantId, Timestamp};
+use crate::metrics::{self, Living};
+use crate::protocol::{
+    Answer, Code, Envelope, Error, Event, Mood, Priority, Run, RunKind, TenantId, Timestamp, TraceParent,
+};
+use crate::spans::{Span, SpanKind, Trace};
 use crate::subscriptions::Subscriptions;
 use crate::tape::Opening;
 
@@ -45,8 +49,12 @@ pub struct AgentParts {
     pub directory: Arc<Directory>,
     /// After how long a waiting run moves up one level.
     pub aging: Duration,
+    /// The threads that brains may think on, of all agents.
+    pub threads: Arc<Semaphore>,
     /// Set when the house stops and no run goes on.
     pub interrupted: CancellationToken,
+    /// Where the spans of its runs begin.
+    pub spans: Trace,
 }
 
 /// An agent of one tenant.
@@ -54,7 +62,9 @@ pub struct Agent {
     parts: AgentParts,
     queue: Queue<Assignment>,
     colleagues: Colleagues,
+    threads: Threads,
     running: usize,
+    _living: Living,
     /// Told when the agent is gone, so that whoever minds it starts another; a panic leaves no other trace.
     _watch: DeathWatch,
 }
@@ -82,7 +92,8 @@ impl Agent {
     pub fn new(parts: AgentParts, watch: DeathWatch) -> Self {
         let queue = Queue::new(parts.aging);
         let colleagues = Colleagues::new(parts.directory.clone());
-        Self { parts, queue, colleagues, running: 0, _watch: watch }
+        let threads = Threads::new(parts.card.persona.limits.concurrency, parts.threads.clone());
+        Self { parts, queue, colleagues, threads, running: 0, _living: Living::new("agent"), _watch: watch }
     }
 
     /// Begins waiting runs while there is room for them.
@@ -113,9 +124,11 @@ impl Agent {
             tape,
             told,
             reports,
+            trace,
             ..
         } = assignment;
         drop(place);
+        let mut span = self.span(&run, trace);
         let card = self.parts.card.clone();
         self.running += 1;
         card.begin(run.kind);
@@ -145,13 +158,22 @@ impl Agent {
             trail,
             company: self.parts.company.clone(),
             tape: tape.clone(),
+            trace: span.trace().clone(),
         };
         tape.open(opening(&brief, now));
         let sink = Arc::new(TurnSink::new(progress, self.parts.subscriptions.clone(), owner, stream, told));
-        let work = turn::take(self.parts.brain.clone(), brief, sink.clone(), self.parts.interrupted.clone());
+        let (brain, threads) = (self.parts.brain.clone(), self.threads.clone());
+        let work = turn::take(brain, brief, sink.clone(), threads, self.parts.interrupted.clone());
         ctx.spawn(work.into_actor(self).map(move |result, agent, ctx| {
+            let waits = result.is_err() && !tape.waits().is_empty();
+            if let Err(error) = &result
+                && !waits
+            {
+                span.fail(error);
+            }
+            drop(span);
             match result {
-                Err(_) if !tape.waits().is_empty() => agent.lay_down(&run, reports, sink.told()),
+                Err(_) if waits => agent.lay_down(&run, reports, sink.told()),
                 result => agent.end(run.kind, &run, reports, result),
             }
             agent.pump(ctx);
@@ -165,6 +187,22 @@ impl Agent {
         log::debug!("run {} of {} waits for approval", run.id, run.agent);
         reports.wait(told);
         self.announce();
+    }
+
+    /// The span of a run; what is done for it stands within.
+    fn span(&self, run: &Run, came: Option<TraceParent>) -> Span {
+        let mut span = self.parts.spans.at(came).begin(SpanKind::Internal, || format!("invoke_agent {}", run.agent));
+        if span.is_made() {
+            span.set("gen_ai.operation.name", "invoke_agent");
+            span.set("gen_ai.provider.name", "callboard");
+            span.set("gen_ai.agent.name", run.agent.as_str());
+            span.set("gen_ai.agent.id", run.agent_id.to_string().as_str());
+            span.set("gen_ai.agent.description", self.parts.card.persona.description.as_str());
+            span.set("gen_ai.conversation.id", run.conversation.as_str());
+            span.set("callboard.run.id", run.id.as_str());
+            span.set("callboard.tenant.id", self.parts.tenant.as_str());
+        }
+        span
     }
 
     fn end(&mut self, kind: RunKind, run: &Run, reports: Reports, result: Result<Answer, Error>) {

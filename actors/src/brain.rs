@@ -11,6 +11,7 @@ pub mod materials;
 pub mod model;
 mod pieces;
 pub mod remote;
+mod unruly;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use self::company::Company;
 use crate::agent::persona::Persona;
 use crate::protocol::{AgentName, Answer, Code, Error, Event, Message, Mood, Run, Step, Subject, TenantId, Trail};
+use crate::spans::Trace;
 use crate::tape::Tape;
 
 /// What a brain is told about the work at hand.
@@ -59,6 +61,8 @@ pub struct Brief {
     pub company: Arc<dyn Company>,
     /// What every use of a tool and every exchange with a model passes, see [`crate::tape`].
     pub tape: Arc<Tape>,
+    /// The run's place in its trace: spans of what is done for it begin here, and what is asked of others carries it.
+    pub trace: Trace,
 }
 
 /// Where a brain reports to as it goes. Reports never block and never fail.

@@ -24,6 +24,7 @@ use self::reading::{Loaded, Wanted};
 use self::record::StateRecord;
 use crate::agent::DeathWatch;
 use crate::journal::{Kind, Place, PlaceName};
+use crate::metrics::Living;
 use crate::place::{Committed, FORWARDING, Stage};
 use crate::protocol::{AgentName, ChannelId, Command, Error, Event, Publication};
 use crate::request::Request;
@@ -57,6 +58,7 @@ pub struct Channel {
     used: Instant,
     stage: Stage,
     watch: Option<DeathWatch>,
+    _living: Living,
 }
 
 /// Where the channel stands in the journal. Heads count what was handed over, committed or not.
@@ -121,6 +123,7 @@ impl Channel {
             used: Instant::now(),
             stage: Stage::Live,
             watch: None,
+            _living: Living::new("channel"),
         }
     }
 

@@ -34,6 +34,7 @@ use self::writing::Write;
 use crate::agent::DeathWatch;
 use crate::agent::assignment::Report;
 use crate::journal::{Kind, Place, PlaceName};
+use crate::metrics::Living;
 use crate::place::{Committed, FORWARDING, Stage};
 use crate::protocol::{Code, Command, ConversationId, Error, Event, Message, Principal, Typist};
 use crate::request::Request;
@@ -64,6 +65,7 @@ pub struct Conversation {
     used: Instant,
     stage: Stage,
     watch: Option<DeathWatch>,
+    _living: Living,
 }
 
 /// Where the conversation stands in the journal. Heads count what was handed over, committed or not.
@@ -105,6 +107,7 @@ impl Conversation {
             used: Instant::now(),
             stage: Stage::Live,
             watch: None,
+            _living: Living::new("conversation"),
         }
     }
 

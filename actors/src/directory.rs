@@ -1,6 +1,6 @@
 //! The agents of a tenant, by name and by id.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use actix::prelude::*;
 
@@ -105,29 +105,85 @@ fn fit(specialities: &[String], words: &[String]) -> usize {
 }
 
 /// An agent's view of the others, made anew when somebody has come or gone.
+///
+/// It holds nobody's address: an agent that has left would live on for as long as another has not looked again, and one
+/// that has looked, for ever by its own.
 #[derive(Debug)]
 pub struct Colleagues {
     directory: Arc<Directory>,
-    seen: Arc<Vec<Listing>>,
+    seen: Weak<Vec<Listing>>,
     others: Arc<[(AgentName, Vec<String>)]>,
 }
 
 impl Colleagues {
     /// The view of an agent that has not looked yet.
     pub fn new(directory: Arc<Directory>) -> Self {
-        Self { directory, seen: Arc::default(), others: Arc::default() }
+        Self { directory, seen: Weak::new(), others: Arc::default() }
     }
 
     /// The other agents with their specialities.
     pub fn others(&mut self, own: &AgentName) -> Arc<[(AgentName, Vec<String>)]> {
         let all = self.directory.all();
-        if !Arc::ptr_eq(&all, &self.seen) {
+        if Arc::as_ptr(&all) != self.seen.as_ptr() {
             let others = all.iter().filter(|listing| listing.card.name() != own);
             self.others = others
                 .map(|listing| (listing.card.name().clone(), listing.card.persona.specialities.clone()))
                 .collect();
-            self.seen = all;
+            self.seen = Arc::downgrade(&all);
         }
         self.others.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::persona::Persona;
+    use crate::protocol::TenantId;
+
+    struct Nobody;
+
+    impl Actor for Nobody {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<Assignment> for Nobody {
+        type Result = ();
+
+        fn handle(&mut self, _: Assignment, _: &mut Self::Context) {}
+    }
+
+    fn listing(name: &str) -> Listing {
+        let persona = Persona {
+            name: AgentName::trusted(name),
+            title: String::new(),
+            description: String::new(),
+            specialities: Vec::new(),
+            greeting: String::new(),
+            tools: Vec::new(),
+            approval: Vec::new(),
+            brain: "echo".to_owned(),
+            model: None,
+            limits: Default::default(),
+        };
+        let card = Arc::new(AgentCard::new(&TenantId::trusted("t"), Arc::new(persona), false));
+        Listing { card, assign: Nobody.start().recipient() }
+    }
+
+    #[test]
+    fn a_view_of_the_others_keeps_nobody_who_has_left() {
+        actix::System::new().block_on(async {
+            let directory = Arc::new(Directory::default());
+            let (own, other) = (listing("own"), listing("other"));
+            let left = Arc::downgrade(&other.card);
+            directory.put(own.clone());
+            directory.put(other);
+            let mut colleagues = Colleagues::new(directory.clone());
+            let own = own.card.name();
+            assert_eq!(colleagues.others(own).len(), 1);
+            directory.remove(&AgentName::trusted("other"));
+            assert!(left.upgrade().is_none(), "held by a view that has not been made anew");
+            assert_eq!(colleagues.others(own).len(), 0);
+        });
     }
 }

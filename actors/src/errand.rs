@@ -12,7 +12,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::agent::assignment::{Assignment, Progress, Report, Reports, Told};
 use crate::directory::Listing;
-use crate::metrics;
+use crate::metrics::{self, Living};
 use crate::protocol::{
     AgentName, Answer, ConversationId, Error, MessageId, Priority, Result, Run, RunId, RunKind, RunStatus, Step,
     Timestamp, Trail, Turn,
@@ -63,7 +63,13 @@ pub async fn ask(
     let cancel = CancellationToken::new();
     let _given_up: DropGuard = cancel.clone().drop_guard();
     let (done, outcome) = oneshot::channel();
-    let errand = Errand { tenant: tenant.clone(), run: run.clone(), steps: Vec::new(), done: Some(done) };
+    let errand = Errand {
+        tenant: tenant.clone(),
+        run: run.clone(),
+        steps: Vec::new(),
+        done: Some(done),
+        _living: Living::new("errand"),
+    };
     tenant.house.run_opened();
     let errand = Errand::start_in_arbiter(tenant.house.arbiter(), move |_| errand);
     let assignment = Assignment {
@@ -73,6 +79,7 @@ pub async fn ask(
         owner: None,
         parameters: Value::Null,
         history: Vec::new(),
+        trace: None,
         stream: false,
         cancelled: cancel,
         trail,
@@ -108,6 +115,7 @@ struct Errand {
     /// Bounded by what an agent may report of one run.
     steps: Vec<Step>,
     done: Option<oneshot::Sender<Result<Outcome>>>,
+    _living: Living,
 }
 
 impl Actor for Errand {

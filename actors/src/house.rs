@@ -5,10 +5,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::journal::Journal;
 use crate::protocol::{Code, Error};
+use crate::spans::Trace;
+
+/// Threads that brains may think on at a time, over all agents. tokio has 512 for each arbiter; the other half of them
+/// reads the journal, whatever brains do.
+const MAX_THREADS: usize = 256;
 
 /// How the runtime behaves. The server fills this from its configuration.
 #[derive(Clone, Debug)]
@@ -29,6 +35,8 @@ pub struct Settings {
     pub approval: Duration,
     /// Whether what runs did is kept, so that it can be read and played again.
     pub records: bool,
+    /// Where the spans of traces go; nowhere unless it is set.
+    pub spans: Trace,
 }
 
 impl Default for Settings {
@@ -42,6 +50,7 @@ impl Default for Settings {
             idle: Duration::from_secs(300),
             approval: Duration::from_secs(7 * 24 * 60 * 60),
             records: true,
+            spans: Trace::default(),
         }
     }
 }
@@ -60,6 +69,8 @@ pub struct House {
     /// Set when the time of a drain is over: no run goes on.
     interrupted: CancellationToken,
     open_runs: AtomicUsize,
+    /// The threads that brains may think on.
+    threads: Arc<Semaphore>,
 }
 
 impl House {
@@ -74,6 +85,7 @@ impl House {
             draining: AtomicBool::new(false),
             interrupted: CancellationToken::new(),
             open_runs: AtomicUsize::new(0),
+            threads: Arc::new(Semaphore::new(MAX_THREADS)),
         }
     }
 
@@ -119,6 +131,16 @@ impl House {
     /// Accepted runs that have not ended.
     pub fn open_runs(&self) -> usize {
         self.open_runs.load(Ordering::Acquire)
+    }
+
+    /// The threads that brains may think on.
+    pub(crate) fn threads(&self) -> &Arc<Semaphore> {
+        &self.threads
+    }
+
+    /// Threads that brains hold, those of runs that were given up too.
+    pub fn brain_threads(&self) -> usize {
+        MAX_THREADS.saturating_sub(self.threads.available_permits())
     }
 
     pub(crate) fn run_opened(&self) {

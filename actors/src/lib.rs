@@ -8,7 +8,7 @@
 //! | actors | [`router`] brings into use, [`agent`], [`conversation`], [`channel`] do the work |
 //! | shared by them | [`tenant`], [`house`], [`directory`], [`subscriptions`], [`presence`], [`serving`], [`runs`], [`request`], [`outbox`], `place` |
 //! | what agents think with | [`brain`], [`tool`], [`memory`], [`ledger`], [`floor`]; [`tape`] is what came of it |
-//! | below everything | [`journal`], [`metrics`], [`protocol`] |
+//! | below everything | [`journal`], [`metrics`], [`spans`], [`protocol`] |
 
 pub mod agent;
 pub mod archive;
@@ -33,6 +33,7 @@ pub mod router;
 pub mod runs;
 pub mod runtime;
 pub mod serving;
+pub mod spans;
 pub mod subscriptions;
 pub mod tape;
 pub mod tenant;

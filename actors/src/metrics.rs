@@ -6,6 +6,30 @@ use crate::brain::model::fault::Trouble;
 use crate::protocol::{AgentName, Run, RunStatus, Timestamp, Tokens};
 use crate::tenant::Tenant;
 
+/// Counts an actor while it lives: a part of it, so that it is counted out however it goes.
+pub struct Living(metrics::Gauge);
+
+impl Living {
+    /// One more of this kind.
+    pub fn new(kind: &'static str) -> Self {
+        let gauge = metrics::gauge!("callboard_actors", "kind" => kind);
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for Living {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
+impl std::fmt::Debug for Living {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Living")
+    }
+}
+
 /// A run has begun after waiting.
 pub fn waited(run: &Run) {
     let seconds = ms(Timestamp::now().since(run.created_at));
@@ -53,6 +77,11 @@ pub fn model_used(agent: &AgentName, tokens: Tokens) {
 
 /// What the runtime counts, for who reads it: names, units and meanings. Those of the journal are counted there.
 pub fn describe() {
+    metrics::describe_gauge!(
+        "callboard_actors",
+        Unit::Count,
+        "Actors in memory, by kind: sessions, agents, conversations, channels with inboxes, errands."
+    );
     metrics::describe_histogram!(
         "callboard_run_wait_seconds",
         Unit::Seconds,

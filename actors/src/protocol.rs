@@ -18,6 +18,7 @@ pub mod publication;
 pub mod run;
 pub mod status;
 pub mod time;
+pub mod trace;
 pub mod trail;
 
 pub use answer::{Answer, Handoff};
@@ -39,4 +40,5 @@ pub use publication::Publication;
 pub use run::{Priority, Run, RunKind, RunStatus, Step, StepKind, Tokens, ToolCall, Turn};
 pub use status::{AgentState, AgentStatus, HouseStatus};
 pub use time::Timestamp;
+pub use trace::TraceParent;
 pub use trail::Trail;

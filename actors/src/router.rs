@@ -139,7 +139,9 @@ fn employ(tenant: &Arc<Tenant>, cast: &Cast, card: Arc<AgentCard>, watch: DeathW
         subscriptions: tenant.subscriptions.clone(),
         directory: tenant.directory.clone(),
         aging: tenant.house.settings.aging,
+        threads: tenant.house.threads().clone(),
         interrupted: tenant.house.interrupted().clone(),
+        spans: tenant.house.settings.spans.clone(),
     };
     let agent = Agent::start_in_arbiter(tenant.house.arbiter(), move |_| Agent::new(parts, watch));
     tenant.directory.put(Listing { card, assign: agent.recipient() });

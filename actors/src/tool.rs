@@ -15,6 +15,7 @@ pub mod search;
 pub mod sentiment;
 pub mod summary;
 pub mod toolbox;
+pub mod unruly;
 mod workspace;
 
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::memory::{Change, Memory, Whose};
 use crate::protocol::{AgentName, Code, ConversationId, Error, Message, Subject, TenantId};
+use crate::spans::Trace;
 
 /// The circumstances a tool is used in.
 #[derive(Clone, Debug)]
@@ -49,6 +51,8 @@ pub struct Scene {
     pub deadline: Instant,
     /// Set when to give up at once.
     pub cancelled: CancellationToken,
+    /// The place in a trace that the use of the tool has; what it asks of others carries it.
+    pub trace: Trace,
 }
 
 /// A tool's offer to do what a text asks.
@@ -165,6 +169,7 @@ pub(crate) mod tests {
             memory: memory(),
             deadline: Instant::now() + Duration::from_secs(60),
             cancelled: CancellationToken::new(),
+            trace: Trace::default(),
         }
     }
 

@@ -19,6 +19,7 @@ use callboard_actors::protocol::{
     AgentId, AgentName, Answer, Code, ConversationId, Error, Event, MessageId, Mood, Run, RunId, RunKind, Step,
     StepKind, TenantId, Timestamp, Trail, Turn,
 };
+use callboard_actors::spans::Trace;
 use models::{Act, Models, begun, calls, end, event, head, piece, says, status, stop, word};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -103,6 +104,7 @@ impl Agent {
             trail: Trail::default(),
             company: Arc::new(Nobody),
             tape: Arc::default(),
+            trace: Trace::default(),
         }
     }
 

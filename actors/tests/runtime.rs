@@ -49,6 +49,10 @@ impl Brain for Fickle {
             "never" => pending::<()>().await,
             "wait" => self.gate.acquire().await.unwrap().forget(),
             "block" => drop(self.block.lock().unwrap().recv()),
+            "collapse" => {
+                let _bomb = Bomb;
+                pending::<()>().await;
+            }
             "fail" => return Err(Error::new(Code::AgentFailed, "I cannot")),
             "talk" => {
                 let pieces: Vec<String> = (0..10_000).map(|number| format!("{number} ")).collect();
@@ -59,6 +63,15 @@ impl Brain for Fickle {
             _ => {}
         }
         Ok(Answer { text, ..Answer::default() })
+    }
+}
+
+/// Panics where nothing is caught: as a run that was given up is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("as told");
     }
 }
 
@@ -153,6 +166,8 @@ impl Guest {
             serial: false,
             request_id: None,
             private: false,
+            context: Vec::new(),
+            trace: None,
         };
         change(&mut ask);
         self.send(Interest::PROGRESS.and(Interest::DELTAS), Command::Ask(ask))
@@ -249,6 +264,40 @@ fn a_brain_that_panics_costs_its_run_and_nothing_else() {
     });
 }
 
+/// Nothing of a brain's should ever bring its agent down; if it does, the agent is started again.
+#[test]
+fn an_agent_that_is_lost_ends_its_runs_and_is_started_again() {
+    with_system(|| {
+        let house = House::new(&["inline", "other"]);
+        let mut guest = house.guest(1);
+        let token = guest.ask("inline", "collapse");
+        let waiting = guest.ask("inline", "hello");
+        let mut ended = Vec::new();
+        while ended.len() < 2 {
+            let (token, envelope) = guest.next();
+            if ends(&envelope.event) {
+                let (run, status, code) = failure(&envelope.event);
+                assert_eq!((status, code), (RunStatus::Failed, Code::AgentFailed));
+                assert_eq!(house.report(&run.id).status, RunStatus::Failed);
+                ended.push(token);
+            }
+        }
+        ended.sort_by_key(|token| token.0);
+        assert_eq!(ended, [token, waiting]);
+        let token = guest.ask("other", "hello");
+        assert_eq!(text(&guest.end(token).event), "other: hello");
+        // Between its end and its new beginning it takes nothing, and says so.
+        let back = std::iter::repeat_with(|| {
+            let token = guest.ask("inline", "hello");
+            guest.end(token)
+        });
+        let answered = |envelope: &Arc<Envelope>| matches!(envelope.event, Event::RunAnswered { .. });
+        let answer = back.take(10_000).find(answered);
+        assert_eq!(text(&answer.unwrap().event), "inline: hello");
+        house.assert_settled();
+    });
+}
+
 #[test]
 fn a_brain_that_does_not_come_back_is_given_up_and_its_agent_goes_on() {
     with_system(|| {
@@ -327,6 +376,10 @@ fn what_waits_is_served_by_priority_and_in_the_order_it_came() {
         for _ in asked {
             while !matches!(guest.next().1.event, Event::RunAccepted { .. }) {}
         }
+        // What comes behind them is handled when all of them are with the agent.
+        let conversation = ConversationId::trusted("c");
+        let joined = guest.send(Interest::NOTHING, Command::Join { conversation, agents: Vec::new(), mode: None });
+        guest.end(joined);
         house.gate.add_permits(1);
         guest.end(first);
         let rank = |priority: Priority| [Urgent, High, Normal, Low].iter().position(|known| *known == priority);

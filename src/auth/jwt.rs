@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use super::error::AuthError;
 use super::jwks::KeySet;
 use super::secret;
-use super::watched::Watched;
 use crate::config::{AuthConfig, ConfigError};
+use crate::watched::Watched;
 
 /// How often a JWKS file is looked at: its keys change by the week, and a new one is published before it is used.
 const JWKS_PAUSE: Duration = Duration::from_secs(1);

@@ -16,7 +16,7 @@ use subtle::ConstantTimeEq;
 
 use super::error::AuthError;
 use super::vault;
-use super::watched::Watched;
+use crate::watched::Watched;
 
 /// What every key begins with, so that people, programs and secret scanners know one when they see it.
 pub(super) const KEY_PREFIX: &str = "cbk_";

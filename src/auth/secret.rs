@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 
-use super::watched::Watched;
 use super::{key, vault};
+use crate::watched::Watched;
 
 /// The shortest secret that is taken, in bytes: HS256 is as strong as its key, up to 256 bits.
 const SHORTEST: usize = 32;

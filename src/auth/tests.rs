@@ -309,7 +309,7 @@ fn a_jwks_file_of_no_use_is_a_configuration_error() {
 fn a_key_set_is_followed_when_its_file_changes() {
     let world = World::new();
     let mut set: Value = serde_json::from_str(JWKS).unwrap();
-    let watched = watched::Watched::open(world.jwks(), Duration::ZERO, jwks::KeySet::load).unwrap();
+    let watched = crate::watched::Watched::open(world.jwks(), Duration::ZERO, jwks::KeySet::load).unwrap();
     assert!(watched.current().find(Some("ed"), Algorithm::EdDSA).is_some());
     set["keys"][2]["kid"] = json!("next");
     std::fs::write(world.jwks(), set.to_string()).unwrap();

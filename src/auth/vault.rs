@@ -39,7 +39,7 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> anyhow::Result<()> {
 }
 
 /// Warns of a file that others than its owner may read.
-pub(super) fn warn_if_shared(path: &Path) {
+pub(crate) fn warn_if_shared(path: &Path) {
     let Ok(metadata) = std::fs::metadata(path) else { return };
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {

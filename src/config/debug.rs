@@ -6,6 +6,8 @@ use serde::Deserialize;
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DebugConfig {
-    /// Whether `/debug/echo` is served, which sends every message back.
+    /// Whether `/echo` is served, which sends every message back.
     pub echo: bool,
+    /// Whether agents' files may name the brain and the tool `unruly`, which misbehave on purpose.
+    pub unruly: bool,
 }

@@ -32,6 +32,18 @@ pub struct ServerConfig {
     /// WebSocket sessions at a time; each may hold its outgoing queue, so this bounds memory.
     #[serde(deserialize_with = "units::count")]
     pub max_sessions: usize,
+    /// Sessions at a time from one address; an IPv6 network of /64 counts as one.
+    #[serde(deserialize_with = "units::count")]
+    pub max_sessions_per_address: usize,
+    /// Sessions at a time of one principal: a subject of a tenant, by whatever credentials. The anonymous are none.
+    #[serde(deserialize_with = "units::count")]
+    pub max_sessions_per_principal: usize,
+    /// How long the head of a request may take to come, an upgrade's too, and the handshake of TLS.
+    #[serde(deserialize_with = "units::time")]
+    pub head_time: Duration,
+    /// How long the body of a request may take to come.
+    #[serde(deserialize_with = "units::time")]
+    pub body_time: Duration,
     /// The largest body of an HTTP request, in bytes.
     #[serde(deserialize_with = "units::size")]
     pub max_body: usize,
@@ -56,6 +68,10 @@ impl ServerConfig {
         that(!self.data_dir.as_os_str().is_empty(), "the path of a folder")?;
         that(!self.workspace.as_os_str().is_empty(), "the path of a folder")?;
         count(self.max_sessions, 1..=1_000_000)?;
+        count(self.max_sessions_per_address, 1..=1_000_000)?;
+        count(self.max_sessions_per_principal, 1..=1_000_000)?;
+        time(self.head_time, Duration::from_millis(100)..=10 * MINUTE)?;
+        time(self.body_time, Duration::from_millis(100)..=60 * MINUTE)?;
         size(self.max_body, KIB..=256 * MIB)?;
         count(self.backlog, 1..=65_535)?;
         time(self.drain, Duration::ZERO..=10 * MINUTE)

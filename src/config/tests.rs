@@ -76,7 +76,7 @@ fn short_variables_name_the_file_the_address_and_the_folder() {
 fn a_mistake_in_the_file_names_key_value_and_what_is_allowed() {
     for (text, expected) in [
         ("[limits]\nfrme = 1", "my.toml: limits.frme = 1: unknown field `frme`, expected one of `frame`, `content`"),
-        ("[limit]\nframe = 1", "limit: unknown section, expected one of auth, debug, heartbeat"),
+        ("[limit]\nframe = 1", "limit: unknown section, expected one of auth, compression, debug, heartbeat"),
         ("[limit]", "limit: unknown section"),
         ("limits = 5", "limits = 5: expected a section"),
         ("frame = 5", "frame: unknown section"),

@@ -191,10 +191,11 @@ impl Dialect for Channels {
 
     fn decode(&self, text: &str, bounds: &Bounds) -> std::result::Result<Inbound, (Option<String>, Error)> {
         let fields = Fields::of_frame(text).map_err(|error| (None, error))?;
-        self.inbound(&fields, bounds).map_err(|error| {
-            let id = fields.id("id").ok().flatten().map(|id| id.into_owned());
-            (id, error)
-        })
+        self.inbound(&fields, bounds).map_err(|error| (fields.own_id("id"), error))
+    }
+
+    fn id_of(&self, text: &str) -> Option<String> {
+        Fields::of_frame(text).ok()?.own_id("id")
     }
 
     fn encode(&self, event: &Event, at: Timestamp, to: Audience<'_>) -> Frames {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use callboard_actors::protocol::id::check_id;
-use callboard_actors::protocol::{Code, Error, Result};
+use callboard_actors::protocol::{Code, Error, Result, TraceParent};
 
 /// The deepest nesting of arrays and objects that is passed on to others: deeper, and some client's parser gives up.
 const MAX_DEPTH: usize = 64;
@@ -94,6 +94,11 @@ impl<'a> Fields<'a> {
         Ok(id)
     }
 
+    /// The id that an error about this frame is sent with, if it is readable.
+    pub fn own_id(&self, name: &str) -> Option<String> {
+        self.id(name).ok().flatten().map(Cow::into_owned)
+    }
+
     /// An id that must be there.
     pub fn required_id(&self, name: &str) -> Result<Cow<'a, str>> {
         self.id(name)?.ok_or_else(|| self.missing(name, "an id"))
@@ -148,14 +153,23 @@ impl<'a> Fields<'a> {
         if text.len() > most.saturating_add(2) {
             return Err(self.invalid(name, &format!("at most {most} bytes")));
         }
-        if depth(text) > MAX_DEPTH {
+        let survey = Survey::of(text);
+        if survey.depth > MAX_DEPTH {
             return Err(self.invalid(name, &format!("at most {MAX_DEPTH} levels of nesting")));
+        }
+        if !survey.finite {
+            return Err(self.invalid(name, "numbers that a double holds"));
         }
         // Splitting a frame does not look into its strings; a lone surrogate would reach others.
         if text.contains("\\u") && serde_json::from_str::<Value>(text).is_err() {
             return Err(self.invalid(name, "valid JSON"));
         }
         Ok(Some(text))
+    }
+
+    /// Where the frame stands in a trace: its field `traceparent`, if that is one.
+    pub fn trace(&self) -> Option<TraceParent> {
+        self.text("traceparent").ok().flatten().and_then(|text| TraceParent::parse(&text))
     }
 
     /// An error about a field of this object.
@@ -178,23 +192,50 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// How deep arrays and objects are nested in valid JSON.
-fn depth(text: &str) -> usize {
-    let (mut depth, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
-    for byte in text.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b'[' | b'{' if !quoted => {
-                depth += 1;
-                deepest = deepest.max(depth);
+/// What of valid JSON could be too much for other parsers.
+struct Survey {
+    /// How deep arrays and objects are nested.
+    depth: usize,
+    /// Whether every number is one that a double holds, if not exactly: larger ones are infinite to some parsers and an
+    /// error to others.
+    finite: bool,
+}
+
+/// The shortest number without an exponent that no double holds has more digits than this.
+const LONG_NUMBER: usize = 300;
+
+impl Survey {
+    fn of(text: &str) -> Self {
+        let mut survey = Self { depth: 0, finite: true };
+        let (mut depth, mut quoted, mut escaped, mut number) = (0_usize, false, false, None);
+        for (at, byte) in text.bytes().enumerate() {
+            if let Some(from) = number.filter(|_| !matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')) {
+                survey.count(text.get(from..at));
+                number = None;
             }
-            b']' | b'}' if !quoted => depth = depth.saturating_sub(1),
-            _ => {}
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if quoted => escaped = true,
+                b'"' => quoted = !quoted,
+                b'-' | b'0'..=b'9' if !quoted && number.is_none() => number = Some(at),
+                b'[' | b'{' if !quoted => {
+                    depth += 1;
+                    survey.depth = survey.depth.max(depth);
+                }
+                b']' | b'}' if !quoted => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+        survey.count(number.and_then(|from| text.get(from..)));
+        survey
+    }
+
+    fn count(&mut self, number: Option<&str>) {
+        let doubtful = number.filter(|number| number.len() > LONG_NUMBER || number.contains(['e', 'E']));
+        if doubtful.is_some_and(|number| !number.parse::<f64>().is_ok_and(f64::is_finite)) {
+            self.finite = false;
         }
     }
-    deepest
 }
 
 struct FieldsVisitor;

@@ -42,10 +42,11 @@ impl Dialect for Steps {
 
     fn decode(&self, text: &str, bounds: &Bounds) -> Result<Inbound, (Option<String>, Error)> {
         let fields = Fields::of_frame(text).map_err(|error| (None, error))?;
-        decode::decode(&fields, &self.chat, bounds).map_err(|error| {
-            let id = fields.id("message_id").ok().flatten().map(|id| id.into_owned());
-            (id, error)
-        })
+        decode::decode(&fields, &self.chat, bounds).map_err(|error| (fields.own_id("message_id"), error))
+    }
+
+    fn id_of(&self, text: &str) -> Option<String> {
+        Fields::of_frame(text).ok()?.own_id("message_id")
     }
 
     fn encode(&self, event: &Event, _: Timestamp, to: Audience<'_>) -> Frames {

@@ -28,6 +28,8 @@ pub fn decode(fields: &Fields<'_>, own: &ConversationId, bounds: &Bounds) -> Res
         serial: true,
         request_id: id.clone(),
         private: false,
+        context: Vec::new(),
+        trace: fields.trace(),
     };
     Ok(Call { id, command: Command::Ask(ask), interest: Interest::PROGRESS.and(Interest::STEPS) })
 }

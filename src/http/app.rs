@@ -13,9 +13,11 @@ use callboard_actors::outbox::{Relay, Relayed};
 use callboard_actors::protocol::SessionId;
 use callboard_actors::runtime::Runtime;
 
+use super::door::Door;
 use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::dialect::Bounds;
+use crate::ws::deflate::Compression;
 use crate::ws::gate::Queue;
 use crate::ws::session::Manners;
 use crate::ws::{Reaper, Terms};
@@ -32,6 +34,8 @@ pub struct App {
     pub auth: Authenticator,
     /// The watch over all sessions.
     pub reaper: Arc<Reaper>,
+    /// How many come from one client.
+    pub door: Door,
     /// Where metrics are read.
     pub metrics: PrometheusHandle,
     ready: AtomicBool,
@@ -48,8 +52,9 @@ impl App {
         reaper: Arc<Reaper>,
         metrics: PrometheusHandle,
     ) -> Self {
+        let door = Door::new(&config.server);
         let (ready, session_ids) = (AtomicBool::new(false), AtomicU64::new(1));
-        Self { config, runtime, memory, auth, reaper, metrics, ready, session_ids }
+        Self { config, runtime, memory, auth, reaper, door, metrics, ready, session_ids }
     }
 
     /// Whether requests are taken: not before everything stands, and not while draining.
@@ -72,7 +77,11 @@ impl App {
         let limits = &self.config.limits;
         let queue =
             Queue { frames: u32::try_from(limits.queue_frames).unwrap_or(u32::MAX), bytes: limits.queue_bytes as u64 };
-        Terms { frame_limit: limits.frame, queue, ..Terms::default() }
+        let compression = &self.config.compression;
+        let deflate = compression
+            .enabled
+            .then_some(Compression { floor: compression.floor, takeover: compression.context_takeover });
+        Terms { frame_limit: limits.frame, queue, deflate }
     }
 
     /// What holds for sessions; those of document 003 may send faster.

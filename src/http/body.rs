@@ -15,9 +15,6 @@ use tokio::time::{Instant, timeout_at};
 use super::app::App;
 use super::error::HttpError;
 
-/// How long a whole body may take: the largest by default in that time is 35 KiB a second.
-const TIME: Duration = Duration::from_secs(30);
-
 /// Turns away a body that says of itself that it is too large, before anybody reads it. One that does not say how large
 /// it is, is cut off by whoever reads it, and one that does not come fails.
 pub async fn limit<B: MessageBody + 'static>(
@@ -25,13 +22,14 @@ pub async fn limit<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let length = req.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let most = req.app_data::<web::Data<App>>().map_or(0, |app| app.config.server.max_body);
+    let limits = req.app_data::<web::Data<App>>().map(|app| &app.config.server);
+    let (most, time) = limits.map_or((0, Duration::ZERO), |server| (server.max_body, server.body_time));
     if length.is_some_and(|length| length > most as u64) {
         return Ok(req.error_response(too_large(most)).map_into_boxed_body());
     }
     // What follows the head of a GET is read by sockets alone, and they have watches of their own.
     if req.method() != Method::GET {
-        let payload = in_time(req.take_payload(), TIME);
+        let payload = in_time(req.take_payload(), time);
         req.set_payload(payload);
     }
     Ok(next.call(req).await?.map_into_boxed_body())

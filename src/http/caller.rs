@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, dev, web};
+use secrecy::{ExposeSecret, SecretString};
 
 use callboard_actors::archive::Archive;
 use callboard_actors::protocol::{AgentName, Principal, Scope, Subject};
@@ -33,6 +34,25 @@ pub fn judge(req: &HttpRequest, app: &App, need: Need) -> Result<Arc<Principal>,
         Presented::read(req.query_string(), text(header::AUTHORIZATION), text(header::SEC_WEBSOCKET_PROTOCOL));
     let principal = app.auth.authenticate(&presented, need, &Subject::trusted(ANONYMOUS))?;
     Ok(Arc::new(principal))
+}
+
+/// The same where the client must send some key and need not have one of the server's: if the server asks for none, a
+/// bearer that is neither a key of ours nor a token counts as absent.
+pub fn judge_any_key(req: &HttpRequest, app: &App) -> Result<Arc<Principal>, HttpError> {
+    let authorization = req.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let presented = Presented::read(req.query_string(), authorization, None);
+    let foreign = presented.key.is_none() && presented.token.as_ref().is_some_and(|token| !looks_signed(token));
+    if !foreign || app.auth.is_required() {
+        return judge(req, app, Need::Open);
+    }
+    let text = |name| req.headers().get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
+    app.auth.check_origin(text(header::ORIGIN), text(header::HOST))?;
+    Ok(Arc::new(app.auth.authenticate(&Presented::default(), Need::Open, &Subject::trusted(ANONYMOUS))?))
+}
+
+/// Whether a bearer has the three parts of a token, good or bad.
+fn looks_signed(token: &SecretString) -> bool {
+    token.expose_secret().split('.').count() == 3
 }
 
 /// The same principal as the agent it acts as: the one its credentials name, or its subject.

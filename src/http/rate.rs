@@ -5,7 +5,7 @@
 //! their number is bounded by `server.max_sessions`. Everything else counts, `/metrics` too. The address is that of the
 //! connection; a header that any client can write is not believed.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -20,6 +20,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use callboard_actors::protocol::Code;
 
+use super::address::Address;
 use super::error::HttpError;
 
 /// Addresses that are watched at a time. An address at rest is forgotten after a burst's time, so these are such as
@@ -33,29 +34,19 @@ const SWEEP: u64 = 5;
 #[derive(Debug)]
 pub struct Rate {
     per_second: usize,
-    addresses: DefaultKeyedRateLimiter<Address>,
+    addresses: DefaultKeyedRateLimiter<Who>,
     clock: DefaultClock,
     since: Instant,
     /// The second of the next look.
     sweep_at: AtomicU64,
 }
 
-/// What is counted as one client.
+/// Whose allowance a request is counted against.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-enum Address {
-    One(IpAddr),
+enum Who {
+    One(Address),
     /// All beyond `MAX_ADDRESSES`, and such as have none.
     Others,
-}
-
-impl Address {
-    /// A network of /64 is one client: whoever has one address of IPv6 has them all.
-    fn of(ip: IpAddr) -> Self {
-        Self::One(match ip.to_canonical() {
-            IpAddr::V4(ip) => IpAddr::V4(ip),
-            IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX))),
-        })
-    }
 }
 
 impl Rate {
@@ -77,8 +68,8 @@ impl Rate {
     fn count(&self, ip: Option<IpAddr>) -> Result<(), u32> {
         self.sweep();
         let full = self.addresses.len() >= MAX_ADDRESSES;
-        let address = ip.filter(|_| !full).map_or(Address::Others, Address::of);
-        self.addresses.check_key(&address).map_err(|refused| {
+        let who = ip.filter(|_| !full).map_or(Who::Others, |ip| Who::One(ip.into()));
+        self.addresses.check_key(&who).map_err(|refused| {
             let wait = refused.wait_time_from(self.clock.now());
             u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1)
         })

@@ -4,7 +4,7 @@ use actix_web::web::{self, ServiceConfig};
 
 use super::resource::{read, socket};
 use super::{
-    agent_run, agents, channels, conversations, front, health, history, memory, metrics, runs, sessions, shape,
+    agent_run, agents, channels, conversations, front, health, history, memory, metrics, openai, runs, sessions, shape,
     sockets, status, v1,
 };
 
@@ -39,7 +39,8 @@ pub fn mount(routes: &mut ServiceConfig) {
         .service(read("/history/{chat_id}", history::list))
         .service(web::resource("/agent/run").route(web::post().to(agent_run::run)))
         // Document 003: sockets and resources, under both of its roots.
-        .service(web::scope("/v1").configure(v1::mount))
+        // What clients of OpenAI's API ask for has names of its own under the first.
+        .service(web::scope("/v1").configure(openai::mount).configure(v1::mount))
         .service(web::scope("/api/v1").configure(v1::mount))
         .default_service(web::to(shape::nothing_here));
 }

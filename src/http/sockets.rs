@@ -17,6 +17,7 @@ use crate::dialect::agents::Agents;
 use crate::dialect::channels::Channels;
 use crate::dialect::steps::Steps;
 use crate::dialect::threads::Threads;
+use crate::metrics::{self, Full};
 use crate::ws::session::{Session, Setup};
 use crate::ws::{Refusal, upgrade};
 
@@ -46,7 +47,8 @@ pub async fn steps(
 ) -> Result<HttpResponse, HttpError> {
     let principal = judge(&req, &app, Need::Open)?;
     let steps = Steps::new(ConversationId::parse("chat_id", &chat)?);
-    let opening = steps.opening();
+    // Without the scope every request is refused; nothing is asked in its name.
+    let opening = if principal.scopes.has(Scope::Chat) { steps.opening() } else { Vec::new() };
     begin(&req, payload, &app, principal, Endpoint { dialect: Box::new(steps), opening, channels: false })
 }
 
@@ -133,6 +135,7 @@ pub fn begin(
         let error = HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "The server is shutting down");
         return Err(error.retry_after(5));
     }
+    let places = app.door.seat(req.peer_addr(), &principal)?;
     let setup = Setup {
         id: app.next_session(),
         principal,
@@ -141,10 +144,12 @@ pub fn begin(
         runtime: app.runtime.clone(),
         relay: req.app_data::<WorkerRelay>().map(WorkerRelay::recipient),
         manners: app.manners(endpoint.channels),
+        stays: Box::new(places),
     };
     let answer = upgrade(req, payload, &app.terms(), &app.reaper, |wire| Session::new(wire, setup));
     answer.map_err(|refusal| match refusal {
         Refusal::Full => {
+            metrics::turned_away(Full::House);
             HttpError::new(StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE", refusal.to_string()).retry_after(5)
         }
         Refusal::Handshake(_) => {

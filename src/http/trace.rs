@@ -5,19 +5,22 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
-use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
+use actix_web::{Error, HttpRequest};
 
-use callboard_actors::protocol::{MessageId, id};
+use callboard_actors::protocol::{MessageId, TraceParent, id};
 
 use crate::logging::one_line;
 use crate::metrics;
 
 /// The header that carries a request's id, both ways.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The header that says where a request stands in a trace.
+const TRACE_PARENT: &str = "traceparent";
 
 /// What the log calls these lines, so that `log.filter` can leave them out: `info,access=off`.
 const TARGET: &str = "access";
@@ -41,6 +44,11 @@ pub async fn log<B: MessageBody>(req: ServiceRequest, next: Next<B>) -> Result<S
         response.headers_mut().insert(REQUEST_ID, value);
     }
     Ok(response)
+}
+
+/// Where a request stands in a trace that its client began.
+pub fn parent(req: &HttpRequest) -> Option<TraceParent> {
+    req.headers().get(TRACE_PARENT).and_then(|value| TraceParent::parse(value.to_str().ok()?))
 }
 
 fn request_id(given: Option<&HeaderValue>) -> String {

@@ -14,6 +14,7 @@ use callboard_actors::memory::{Fact, Memory, Whose};
 use callboard_actors::protocol::{
     AgentId, AgentName, ConversationId, Event, Message, MessageId, Part, Run, RunId, Step, StepKind, TenantId, Trail,
 };
+use callboard_actors::spans::Trace;
 use callboard_actors::tape::{Gate, Known, Opening, Take, Tape};
 use tokio_util::sync::CancellationToken;
 
@@ -77,6 +78,7 @@ fn brief(record: &Record, opening: &Opening, persona: Persona, tenant: TenantId,
         tape,
         trail: Trail::default(),
         company: Arc::new(Nobody),
+        trace: Trace::default(),
     }
 }
 

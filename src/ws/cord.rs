@@ -52,6 +52,16 @@ impl Cord {
         }
     }
 
+    /// Whether the client has closed its half, or the connection has ended. Bytes that wait to be read hide it.
+    pub fn is_closed_by_peer(&self) -> bool {
+        let mut byte = [std::mem::MaybeUninit::uninit()];
+        match self.socket.peek(&mut byte) {
+            Ok(bytes) => bytes == 0,
+            // The descriptor shares the dispatcher's mode: nothing there means would block.
+            Err(error) => !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted),
+        }
+    }
+
     /// Ends the connection now, in both directions, whatever is unsent.
     pub fn cut(&self) {
         // An error says that the connection has ended already.

@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws::{Message, ProtocolError, WebsocketContext};
 
 use super::assembly::Incoming;
+use super::deflate::Compression;
 use super::frame::Frame;
 use super::gate::Queue;
 use super::handshake::{Refusal, Terms, upgrade};
@@ -28,8 +29,9 @@ pub fn echo_route(cfg: &mut web::ServiceConfig, reaper: Arc<Reaper>) {
 fn start(req: &HttpRequest, payload: web::Payload, reaper: &Arc<Reaper>) -> Result<HttpResponse, Refusal> {
     // Twice a message, so that the next may come while the last still leaves.
     let queue = Queue { bytes: 2 * FRAME_LIMIT as u64, ..Queue::default() };
-    // The suite takes a compressed message back in its own kind at any size.
-    let terms = Terms { frame_limit: FRAME_LIMIT, queue, deflate: Some(0) };
+    // The suite takes a compressed message back in its own kind at any size, and tries contexts of every kind.
+    let compression = Compression { floor: 0, takeover: true };
+    let terms = Terms { frame_limit: FRAME_LIMIT, queue, deflate: Some(compression) };
     upgrade(req, payload, &terms, reaper, |wire| EchoSession { wire })
 }
 

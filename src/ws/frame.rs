@@ -6,7 +6,7 @@ use actix_web_actors::ws::CloseReason;
 use bytes::{BufMut, Bytes, BytesMut};
 use bytestring::ByteString;
 
-use super::deflate::Deflation;
+use super::deflate::Packer;
 
 const TEXT: u8 = 1;
 const BINARY: u8 = 2;
@@ -21,8 +21,8 @@ pub const CONTROL_LIMIT: usize = 125;
 /// The longest header of a server's frame.
 pub const HEADER_LIMIT: usize = 10;
 
-/// One whole message for one client or for many. Clones share the payload, and its compressed form, which is made at
-/// most once, when the first client that takes it so is written to.
+/// One whole message for one client or for many. Clones share the payload; those for many share its compressed form as
+/// well, which is made at most once, when the first client that takes it so is written to.
 #[derive(Clone, Debug)]
 pub struct Frame(Arc<Content>);
 
@@ -30,6 +30,8 @@ pub struct Frame(Arc<Content>);
 struct Content {
     opcode: u8,
     payload: Bytes,
+    /// Whether it is for many.
+    shared: bool,
     /// `None` within: compressing does not make it smaller.
     deflated: OnceLock<Option<Bytes>>,
 }
@@ -38,6 +40,11 @@ impl Frame {
     /// A text frame.
     pub fn text(text: impl Into<ByteString>) -> Self {
         Self::new(TEXT, text.into().into_bytes())
+    }
+
+    /// A text frame for many.
+    pub fn broadcast(text: impl Into<ByteString>) -> Self {
+        Self::of(TEXT, text.into().into_bytes(), true)
     }
 
     /// A binary frame.
@@ -64,7 +71,11 @@ impl Frame {
     }
 
     fn new(opcode: u8, payload: Bytes) -> Self {
-        Self(Arc::new(Content { opcode, payload, deflated: OnceLock::new() }))
+        Self::of(opcode, payload, false)
+    }
+
+    fn of(opcode: u8, payload: Bytes, shared: bool) -> Self {
+        Self(Arc::new(Content { opcode, payload, shared, deflated: OnceLock::new() }))
     }
 
     /// The size of the payload in bytes, before compression.
@@ -85,16 +96,14 @@ impl Frame {
         !matches!(self.0.opcode, CLOSE | PING)
     }
 
-    /// The header and the payload as they go to a client with which `deflation` was agreed.
-    pub(super) fn encode(&self, deflation: Option<Deflation>, header: &mut BytesMut) -> Bytes {
+    /// The header and the payload as they go to the client of `packer`.
+    pub(super) fn encode(&self, packer: &mut Packer, header: &mut BytesMut) -> Bytes {
         let content = &*self.0;
-        let deflated = deflation.filter(|_| content.opcode <= BINARY).and_then(|deflation| {
-            if deflation.is_shared() {
-                content.deflated.get_or_init(|| deflation.compress(&content.payload)).clone()
-            } else {
-                deflation.compress(&content.payload)
-            }
-        });
+        let deflated = match content.opcode {
+            TEXT | BINARY if content.shared => packer.pack_shared(&content.payload, &content.deflated),
+            TEXT | BINARY => packer.pack(&content.payload),
+            _ => None,
+        };
         let first = FIN | content.opcode | if deflated.is_some() { RSV1 } else { 0 };
         let payload = deflated.unwrap_or_else(|| content.payload.clone());
         put_header(header, first, payload.len());
@@ -134,7 +143,7 @@ mod tests {
 
     fn head(frame: &Frame) -> (Vec<u8>, Bytes) {
         let mut header = BytesMut::new();
-        let payload = frame.encode(None, &mut header);
+        let payload = frame.encode(&mut Packer::new(None), &mut header);
         (header.to_vec(), payload)
     }
 

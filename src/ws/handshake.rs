@@ -10,7 +10,7 @@ use actix_web_actors::ws::{HandshakeError, Message, ProtocolError, WebsocketCont
 use serde_json::json;
 
 use super::cord::Cord;
-use super::deflate;
+use super::deflate::{self, Compression};
 use super::gate::{Gate, Queue};
 use super::intake::Intake;
 use super::line::Line;
@@ -28,14 +28,13 @@ pub struct Terms {
     pub frame_limit: usize,
     /// How much may wait for one client.
     pub queue: Queue,
-    /// From which size on messages are compressed for clients that offer it, in bytes; `None` agrees to no compression,
-    /// zero compresses everything.
-    pub deflate: Option<usize>,
+    /// How messages are compressed for clients that offer it; `None` agrees to no compression.
+    pub deflate: Option<Compression>,
 }
 
 impl Default for Terms {
     fn default() -> Self {
-        Self { frame_limit: 1 << 20, queue: Queue::default(), deflate: Some(deflate::FLOOR) }
+        Self { frame_limit: 1 << 20, queue: Queue::default(), deflate: Some(Compression::default()) }
     }
 }
 
@@ -101,14 +100,14 @@ where
 {
     let mut response = handshake_with_protocols(req, &[PROTOCOL])?;
     let seat = reaper.admit().ok_or(Refusal::Full)?;
-    let deflation = terms.deflate.and_then(|floor| deflate::negotiate(req.headers(), floor));
+    let deflation = terms.deflate.and_then(|terms| deflate::negotiate(req.headers(), terms));
     if let Some(deflation) = deflation {
         response.insert_header((header::SEC_WEBSOCKET_EXTENSIONS, deflation.answer()));
     }
     let (line, gate, limit) = (Line::new(), Gate::new(terms.queue), terms.frame_limit);
     let cord = req.conn_data::<Arc<Cord>>().map_or_else(Weak::new, Arc::downgrade);
     let wire = Wire::new(line.clone(), gate.clone(), terms.queue, limit, cord.clone(), seat);
-    let intake = Intake::new(payload, line.clone(), limit, deflation.is_some());
+    let intake = Intake::new(payload, line.clone(), limit, deflation);
     let running = WebsocketContext::with_codec(session(wire), intake, Codec::new().max_size(limit));
     Ok(response.streaming(Outflow::new(running, line, gate, deflation, cord)))
 }

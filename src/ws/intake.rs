@@ -20,7 +20,7 @@ use futures_util::Stream;
 
 use self::header::{Header, LONGEST, unmasked};
 use super::close::Fault;
-use super::deflate::Inflater;
+use super::deflate::{Deflation, Inflater};
 use super::line::Line;
 
 mod header;
@@ -30,6 +30,11 @@ mod header;
 const PIECE: usize = 16 * 1024;
 /// With whole frames unread, no more than this is handed on, for the codec takes all it can get before it gives out one.
 const AHEAD: usize = PIECE;
+/// Frames that one message may come in, by its size limit: sixteen bytes a frame, where the smallest of browsers and of
+/// the conformance suite hold 64. Without it a message could go on for ever in frames that hold nothing.
+const BYTES_A_FRAME: u64 = 16;
+/// Frames that one message may always come in.
+const FRAMES: u64 = 1024;
 /// A text frame without a mask: the codec refuses it.
 const REFUSED: &[u8] = &[0x81, 0x00];
 
@@ -39,6 +44,10 @@ pub struct Intake<S> {
     line: Rc<Line>,
     limit: u64,
     deflate: bool,
+    /// Whether compressed messages lean on those before.
+    keeps: bool,
+    /// The context of the client's messages, between two of them.
+    kept: Option<Inflater>,
     /// Read from the socket and not yet looked at.
     chunk: Bytes,
     /// The beginning of a header that the next chunk completes.
@@ -81,6 +90,8 @@ struct Opened {
 struct Message {
     /// Its first frame was read, its last was not.
     open: bool,
+    /// Its frames so far.
+    frames: u64,
     /// Its declared bytes so far.
     declared: u64,
     /// Its inflated bytes so far.
@@ -92,13 +103,15 @@ struct Message {
 }
 
 impl<S> Intake<S> {
-    /// Reads `inner` with messages up to `limit` bytes; `deflate` says whether compression was agreed.
-    pub(super) fn new(inner: S, line: Rc<Line>, limit: usize, deflate: bool) -> Self {
+    /// Reads `inner` with messages up to `limit` bytes; `deflation` says which compression was agreed.
+    pub(super) fn new(inner: S, line: Rc<Line>, limit: usize, deflation: Option<Deflation>) -> Self {
         Self {
             inner,
             line,
             limit: limit as u64,
-            deflate,
+            deflate: deflation.is_some(),
+            keeps: deflation.is_some_and(Deflation::client_keeps),
+            kept: None,
             chunk: Bytes::new(),
             begun: BytesMut::new(),
             part: Part::Header,
@@ -190,10 +203,14 @@ impl<S> Intake<S> {
             return Err(Fault::Fragment);
         }
         if !header.is_continuation() {
-            let inflater = header.compressed.then(Inflater::take);
+            let inflater = header.compressed.then(|| self.kept.take().unwrap_or_else(Inflater::take));
             *message = Message { inflater, opcode: header.opcode, ..Message::default() };
         }
         message.open = !header.fin;
+        message.frames += 1;
+        if message.frames > FRAMES + self.limit / BYTES_A_FRAME {
+            return Err(Fault::TooBig);
+        }
         message.declared = message.declared.saturating_add(header.length);
         // What does not compress grows a little: five bytes a block at worst.
         let slack = if message.inflater.is_some() { self.limit / 8 + 1024 } else { 0 };
@@ -229,7 +246,7 @@ impl<S> Intake<S> {
             }
         };
         if last {
-            self.message.inflater = None;
+            self.kept = self.message.inflater.take().filter(|_| self.keeps);
         }
         if !data.is_empty() || last {
             self.open = Some(Opened { data, key, last });

@@ -16,7 +16,7 @@ use pin_project_lite::pin_project;
 
 use super::close;
 use super::cord::Cord;
-use super::deflate::Deflation;
+use super::deflate::{Deflation, Packer};
 use super::frame::{Frame, HEADER_LIMIT};
 use super::gate::{Gate, now};
 use super::line::{Line, Ping};
@@ -36,7 +36,7 @@ pin_project! {
         inner: S,
         line: Rc<Line>,
         gate: Arc<Gate>,
-        deflation: Option<Deflation>,
+        packer: Packer,
         // The rest of a large payload, and the size the gate has for its frame.
         rest: Option<(Bytes, Option<usize>)>,
         // What the context encoded itself while a large payload was on its way.
@@ -55,7 +55,17 @@ impl<S> Outflow<S> {
         deflation: Option<Deflation>,
         cord: Weak<Cord>,
     ) -> Self {
-        Self { inner, line, gate, deflation, rest: None, aside: None, ended: false, cord, flushed: false }
+        Self {
+            inner,
+            line,
+            gate,
+            packer: Packer::new(deflation),
+            rest: None,
+            aside: None,
+            ended: false,
+            cord,
+            flushed: false,
+        }
     }
 }
 
@@ -88,7 +98,7 @@ where
             this.line.cut();
             return Poll::Ready(Some(Ok(farewell())));
         }
-        let batch = gather(this.line, this.gate, *this.deflation, this.rest);
+        let batch = gather(this.line, this.gate, this.packer, this.rest);
         if !batch.is_empty() {
             Poll::Ready(Some(Ok(batch)))
         } else if !*this.ended {
@@ -125,7 +135,7 @@ fn next_slice(rest: &mut Option<(Bytes, Option<usize>)>, gate: &Gate) -> Option<
 }
 
 /// Encodes what waits, up to a batch. A large payload is left in `rest`.
-fn gather(line: &Line, gate: &Gate, deflation: Option<Deflation>, rest: &mut Option<(Bytes, Option<usize>)>) -> Bytes {
+fn gather(line: &Line, gate: &Gate, packer: &mut Packer, rest: &mut Option<(Bytes, Option<usize>)>) -> Bytes {
     let mut batch = BytesMut::new();
     while batch.len() < BATCH {
         let Some(frame) = line.pop() else { break };
@@ -134,7 +144,7 @@ fn gather(line: &Line, gate: &Gate, deflation: Option<Deflation>, rest: &mut Opt
         }
         let charged = frame.is_charged().then(|| frame.size());
         batch.reserve(HEADER_LIMIT + frame.size().min(COPIED));
-        let payload = frame.encode(deflation, &mut batch);
+        let payload = frame.encode(packer, &mut batch);
         if payload.len() > COPIED {
             *rest = Some((payload, charged));
             break;
@@ -148,7 +158,7 @@ fn gather(line: &Line, gate: &Gate, deflation: Option<Deflation>, rest: &mut Opt
 /// What a slow consumer is told instead of all that waited for it.
 fn farewell() -> Bytes {
     let mut bytes = BytesMut::new();
-    let payload = Frame::close(Some(&close::slow_consumer())).encode(None, &mut bytes);
+    let payload = Frame::close(Some(&close::slow_consumer())).encode(&mut Packer::new(None), &mut bytes);
     bytes.extend_from_slice(&payload);
     bytes.freeze()
 }

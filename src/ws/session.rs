@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use actix_web_actors::ws::{CloseCode, CloseReason, Message, ProtocolError, WebsocketContext};
 
+use callboard_actors::metrics::Living;
 use callboard_actors::outbox::Outbox;
 use callboard_actors::protocol::{Command, Interest, Timestamp, To, Token};
 use callboard_actors::tenant::SessionCard;
@@ -41,6 +42,7 @@ pub struct Session {
     pace: Pace,
     /// When the last text or binary frame came, or the last ping of the dialect was sent.
     heard: Instant,
+    _living: Living,
 }
 
 impl Session {
@@ -49,7 +51,16 @@ impl Session {
         let Manners { frames_per_second, burst, patience, runs, bounds, .. } = setup.manners;
         let pace = Pace::new(frames_per_second, burst, patience);
         let ledger = Ledger::new(runs, bounds.batch);
-        Self { wire, setup, visit: None, ledger, releasing: false, pace, heard: Instant::now() }
+        Self {
+            wire,
+            setup,
+            visit: None,
+            ledger,
+            releasing: false,
+            pace,
+            heard: Instant::now(),
+            _living: Living::new("session"),
+        }
     }
 
     fn enter(&mut self, session: Addr<Self>) {
@@ -129,6 +140,9 @@ impl Actor for Session {
 
 impl StreamHandler<Result<Message, ProtocolError>> for Session {
     fn handle(&mut self, item: Result<Message, ProtocolError>, ctx: &mut Self::Context) {
+        if matches!(item, Ok(Message::Ping(_) | Message::Pong(_))) && !self.control_paced(ctx) {
+            return self.wire.passed_over();
+        }
         match self.wire.incoming(item, ctx) {
             Some(Incoming::Text(text)) => self.text(&text, ctx),
             Some(Incoming::Binary(_)) => self.binary(ctx),

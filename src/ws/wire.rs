@@ -70,9 +70,7 @@ impl Wire {
     where
         A: Actor<Context = WebsocketContext<A>>,
     {
-        self.line.frame_read();
-        self.heard = self.gate.tick();
-        self.line.set_ping(Ping::Answered);
+        self.passed_over();
         if self.line.is_closed() {
             return None;
         }
@@ -99,6 +97,13 @@ impl Wire {
                 Some(self.refuse(fault, ctx))
             }
         }
+    }
+
+    /// Takes an item of the actor's stream that nothing is to come of, but that the client was heard.
+    pub fn passed_over(&mut self) {
+        self.line.frame_read();
+        self.heard = self.gate.tick();
+        self.line.set_ping(Ping::Answered);
     }
 
     fn refuse<A>(&mut self, fault: Fault, ctx: &mut WebsocketContext<A>) -> Incoming

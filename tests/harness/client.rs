@@ -160,6 +160,18 @@ impl Client {
         }
     }
 
+    /// Sends a request and returns the frame that ends it, whether or not it could be told by its id.
+    pub async fn ask_any(&mut self, frame: Value) -> Value {
+        self.send(frame).await;
+        loop {
+            let reply = self.next().await;
+            let last = ["error", "chat_response", "command_result", "published", "status_update", "final_answer"];
+            if last.contains(&reply["type"].as_str().unwrap_or_default()) {
+                return reply;
+            }
+        }
+    }
+
     /// How the server ends the connection; frames before that are passed over.
     pub async fn closed(&mut self) -> (u16, String) {
         loop {

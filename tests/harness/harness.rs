@@ -7,6 +7,8 @@
 pub mod client;
 pub mod models;
 pub mod pattern;
+pub mod quiet;
+pub mod raw;
 pub mod rest;
 pub mod server;
 pub mod transcript;

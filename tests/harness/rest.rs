@@ -25,6 +25,14 @@ pub async fn call(server: &Server, method: Method, path: &str, token: &str, body
     (status, response.text().await.unwrap())
 }
 
+/// What a metric counts, over all its labels that hold `label`; 0 if it is not shown.
+pub async fn counted(server: &Server, metric: &str, label: &str) -> f64 {
+    let (status, text) = call(server, Method::GET, "/metrics", "", None).await;
+    assert_eq!(status, 200, "{text}");
+    let lines = text.lines().filter(|line| line.starts_with(metric) && line.contains(label));
+    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+}
+
 /// What is found at a path; anything but 200 is a failure.
 pub async fn get(server: &Server, path: &str, token: &str) -> Value {
     let (status, body) = call(server, Method::GET, path, token, None).await;

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -33,6 +34,8 @@ pub struct Server {
     address: String,
     stderr: Arc<Mutex<String>>,
     stdout: Arc<Mutex<String>>,
+    /// Those who read what it writes, up to its end.
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Setup {
@@ -66,8 +69,8 @@ impl Setup {
     pub fn start(self) -> Server {
         let world = tempfile::tempdir().unwrap();
         self.furnish(world.path());
-        let Launched { child, address, stderr, stdout } = launch(&self, world.path());
-        Server { setup: self, world, child, address, stderr, stdout }
+        let Launched { child, address, stderr, stdout, readers } = launch(&self, world.path());
+        Server { setup: self, world, child, address, stderr, stdout, readers }
     }
 
     fn furnish(&self, world: &Path) {
@@ -122,6 +125,13 @@ impl Server {
         self.setup.workspace.clone().unwrap_or_else(|| self.world.path().join("workspace"))
     }
 
+    /// The memory that its process has resident, in bytes.
+    pub fn resident(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1024
+    }
+
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -141,14 +151,20 @@ impl Server {
     pub fn kill9(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.read_to_the_end();
+    }
+
+    /// After the end of the process: all that it wrote is known.
+    fn read_to_the_end(&mut self) {
+        self.readers.drain(..).for_each(|reader| reader.join().unwrap_or(()));
     }
 
     /// Starts the server anew over the same data folder, on a port of its own. Kills what is still running.
     pub fn restart(&mut self) {
         self.kill9();
         self.check();
-        let Launched { child, address, stderr, stdout } = launch(&self.setup, self.world.path());
-        (self.child, self.address, self.stderr, self.stdout) = (child, address, stderr, stdout);
+        let Launched { child, address, stderr, stdout, readers } = launch(&self.setup, self.world.path());
+        (self.child, self.address, self.stderr, self.stdout, self.readers) = (child, address, stderr, stdout, readers);
     }
 
     /// Sends SIGTERM.
@@ -162,6 +178,7 @@ impl Server {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
+                self.read_to_the_end();
                 return status;
             }
             assert!(Instant::now() < deadline, "the server does not end:\n{}", self.stderr());
@@ -195,9 +212,9 @@ impl Server {
         String::from_utf8(output.stdout).unwrap().lines().last().unwrap_or_default().to_owned()
     }
 
-    /// No part of a server may panic, whatever its clients do.
+    /// No part of a server may panic, whatever its clients do; save the one that is made to, where it is switched on.
     fn check(&self) {
-        let stderr = self.stderr();
+        let stderr = self.stderr().replace("panicked at actors/src/tool/unruly.rs", "");
         assert!(!stderr.contains("panicked at"), "the server panicked:\n{stderr}");
     }
 }
@@ -225,6 +242,7 @@ struct Launched {
     address: String,
     stderr: Arc<Mutex<String>>,
     stdout: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
 }
 
 fn launch(setup: &Setup, world: &Path) -> Launched {
@@ -237,10 +255,12 @@ fn launch(setup: &Setup, world: &Path) -> Launched {
         command.env("CALLBOARD_SERVER__AGENTS_DIR", world.join("agents"));
     }
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let stderr = collected(child.stderr.take().unwrap());
-    let stdout = Arc::default();
-    match listening(&mut child, &stdout).and_then(|address| ready(&address, &mut child).map(|()| address)) {
-        Ok(address) => Launched { child, address, stderr, stdout },
+    let (stderr, reader) = collected(child.stderr.take().unwrap());
+    let (stdout, mut readers) = (Arc::default(), vec![reader]);
+    match listening(&mut child, &stdout, &mut readers)
+        .and_then(|address| ready(&address, setup.config.contains("[tls]"), &mut child).map(|()| address))
+    {
+        Ok(address) => Launched { child, address, stderr, stdout, readers },
         Err(why) => {
             let _ = child.kill();
             let _ = child.wait();
@@ -250,21 +270,25 @@ fn launch(setup: &Setup, world: &Path) -> Launched {
 }
 
 /// What the process writes to its standard error, as it comes.
-fn collected(mut from: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+fn collected(mut from: impl Read + Send + 'static) -> (Arc<Mutex<String>>, JoinHandle<()>) {
     let text = Arc::new(Mutex::new(String::new()));
     let kept = text.clone();
-    std::thread::spawn(move || {
+    let reader = std::thread::spawn(move || {
         let mut bytes = [0; 4096];
         while let Ok(count @ 1..) = from.read(&mut bytes) {
             let piece = String::from_utf8_lossy(&bytes[..count]).into_owned();
             kept.lock().unwrap_or_else(PoisonError::into_inner).push_str(&piece);
         }
     });
-    text
+    (text, reader)
 }
 
 /// The address in the line that says where the server listens.
-fn listening(child: &mut Child, stdout: &Arc<Mutex<String>>) -> Result<String, String> {
+fn listening(
+    child: &mut Child,
+    stdout: &Arc<Mutex<String>>,
+    readers: &mut Vec<JoinHandle<()>>,
+) -> Result<String, String> {
     let kept = stdout.clone();
     let keep = move |line: &String| {
         kept.lock().unwrap_or_else(PoisonError::into_inner).push_str(&format!("{line}\n"));
@@ -274,21 +298,27 @@ fn listening(child: &mut Child, stdout: &Arc<Mutex<String>>) -> Result<String, S
     let address = loop {
         let Some(line) = lines.next() else { return Err("the server did not start".to_owned()) };
         let listening = line.contains("listening");
-        let address = line.split_whitespace().find_map(|word| word.strip_prefix("http://"));
+        let address = line
+            .split_whitespace()
+            .find_map(|word| word.strip_prefix("http://").or_else(|| word.strip_prefix("https://")));
         if let (true, Some(address)) = (listening, address) {
             break address.trim_end_matches('/').to_owned();
         }
     };
     // The rest is read as well, so that the server never waits for its reader.
-    std::thread::spawn(move || lines.for_each(drop));
+    readers.push(std::thread::spawn(move || lines.for_each(drop)));
     Ok(address)
 }
 
 /// Waits until the server says that it is ready.
-fn ready(address: &str, child: &mut Child) -> Result<(), String> {
+fn ready(address: &str, tls: bool, child: &mut Child) -> Result<(), String> {
     use std::io::Write;
     let deadline = Instant::now() + PATIENCE;
     loop {
+        // Under TLS the line itself must do: it is written when the server is ready.
+        if tls {
+            return Ok(());
+        }
         if let Ok(mut socket) = std::net::TcpStream::connect(address) {
             let asked = socket.write_all(b"GET /health/ready HTTP/1.0\r\nHost: test\r\n\r\n");
             let mut answer = String::new();

@@ -1,14 +1,14 @@
 //! A thousand frames that nobody should send: each costs one error, and nothing else.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::Instant;
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
+use crate::harness::PATIENCE;
 use crate::harness::client::Client;
+use crate::harness::quiet::Quiet;
 use crate::harness::server::Server;
 
 /// A good frame of every type, with the fields that must be of a certain kind.
@@ -294,16 +294,12 @@ async fn refused(client: &mut Client, frame: &str) {
     }
 }
 
-/// Chats until it is over, counting the answers.
-async fn chat_quietly(mut client: Client, over: Arc<AtomicBool>, answers: Arc<AtomicUsize>) {
-    let data = json!({ "message": "compute 6 * 7" });
-    let chat = json!({ "id": "q", "type": "chat", "targetAgent": "aria", "data": data });
-    while !over.load(Ordering::Relaxed) {
-        let answer = client.ask(chat.clone()).await;
-        assert!(answer["data"]["response"].as_str().is_some_and(|text| text.contains("42")), "{answer}");
-        answers.fetch_add(1, Ordering::Relaxed);
-    }
-    client.close().await;
+/// The house as a session sees it, without what changes by itself.
+async fn house(witness: &mut Client) -> Value {
+    let mut status = witness.ask(json!({ "id": "s", "type": "status" })).await;
+    status["data"]["agents"].take();
+    status["data"]["uptime"].take();
+    status["data"].take()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -318,41 +314,41 @@ async fn a_thousand_malformed_frames_cost_an_error_each_and_nothing_else() {
     assert_eq!(witness.ask(publish.clone()).await["data"]["seq"], 1);
     let stored = json!({ "id": "h", "type": "history", "data": { "conversationId": "c" } });
     let before = witness.ask(stored.clone()).await["data"].clone();
-    let house = |mut status: Value| {
-        status["data"]["agents"].take();
-        status["data"]["uptime"].take();
-        status["data"].clone()
-    };
     let mut client = server.client().await;
-    let house_before = house(witness.ask(json!({ "id": "s", "type": "status" })).await);
-
-    // A quiet client meanwhile: its answers keep coming.
-    let (over, answers) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    let quietly = tokio::spawn(chat_quietly(server.client().await, over.clone(), answers.clone()));
+    // Only then is its session among those that are counted: the upgrade alone does not say so.
+    client.quiet().await;
+    let house_before = house(&mut witness).await;
 
     let frames = frames();
     assert!(frames.len() >= 1000, "only {} frames", frames.len());
+    let quiet = Quiet::begin(&server).await;
     for some in frames.chunks(100) {
-        let answered = answers.load(Ordering::Relaxed);
         for frame in some {
             refused(&mut client, frame).await;
         }
-        while answers.load(Ordering::Relaxed) == answered {
-            assert!(!quietly.is_finished());
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        quiet.goes_on().await;
+        // One that does not read does not answer pings either, and is given up in the end.
+        witness.send(json!({ "type": "ping" })).await;
+        witness.until(json!({ "type": "pong" })).await;
     }
     // One each and no more, on a socket that is as good as ever.
     client.quiet().await;
-    over.store(true, Ordering::Relaxed);
-    quietly.await.unwrap();
+    quiet.end().await;
 
     assert_eq!(witness.ask(stored).await["data"], before);
-    let mut house_after = house(witness.ask(json!({ "id": "s", "type": "status" })).await);
-    // The quiet client's own conversation.
-    let conversations = house_after["conversations"].as_u64().unwrap();
-    house_after["conversations"] = json!(conversations - 1);
-    assert_eq!(house_after, house_before);
+    // The quiet client's own conversation is left, and its session goes when the server has noticed.
+    let mut expected = house_before;
+    expected["conversations"] = json!(expected["conversations"].as_u64().unwrap() + 1);
+    let since = Instant::now();
+    loop {
+        let house_after = house(&mut witness).await;
+        if house_after == expected {
+            break;
+        }
+        let still_there =
+            house_after["sessions"].as_u64() == expected["sessions"].as_u64().map(|sessions| sessions + 1);
+        assert!(still_there && since.elapsed() < PATIENCE, "{house_after}, expected {expected}");
+    }
     assert_eq!(witness.ask(publish).await["data"]["seq"], 2);
     assert!(client.ask(chat("after")).await["data"]["response"].is_string());
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::card::Place;
-use crate::protocol::{Answer, Code, Error, Message, Mood, Priority, Run, Step, Subject, Trail};
+use crate::protocol::{Answer, Code, Error, Message, Mood, Priority, Run, Step, Subject, TraceParent, Trail};
 use crate::tape::Tape;
 
 /// A run for an agent to do.
@@ -26,6 +26,8 @@ pub struct Assignment {
     pub owner: Option<Subject>,
     /// The latest messages of the conversation before the one that asks, oldest first.
     pub history: Vec<Arc<Message>>,
+    /// Where the request stands in a trace that its client began.
+    pub trace: Option<TraceParent>,
     /// Whether somebody wants the answer piece by piece.
     pub stream: bool,
     /// Set when the run is cancelled.
@@ -132,7 +134,7 @@ pub(super) struct ProgressReports {
 }
 
 impl ProgressReports {
-    /// Sends a report past a full mailbox: how many there may be in a run is bounded by `turn::MAX_STEPS` and `turn::MAX_DELTAS`.
+    /// Sends a report past a full mailbox: how many there may be in a run is bounded by `turn::TurnSink`.
     pub(super) fn send(&self, progress: Progress) {
         self.to.do_send(Report { run: self.run.clone(), progress });
     }

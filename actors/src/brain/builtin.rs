@@ -20,9 +20,10 @@ use super::pieces::pieces;
 use super::{Brain, Brief, Placement, Sink};
 use crate::memory::Found;
 use crate::protocol::{Answer, Code, Error, Event, Role, Run, RunKind, Step, StepKind, ToolCall};
+use crate::spans::execute_tool;
 use crate::tape::{Known, MAX_KNOWN};
 use crate::text::shortened;
-use crate::tool::toolbox::{all, toolbox};
+use crate::tool::toolbox::{every, toolbox};
 use crate::tool::{Output, Scene, Tool};
 
 use plan::{Plan, Planned};
@@ -58,7 +59,7 @@ impl std::fmt::Debug for Builtin {
 impl Builtin {
     /// A brain with the tools of these names; an unknown name is an error that lists the known ones.
     pub fn new(tools: &[String], materials: Materials) -> Result<Self, Error> {
-        Ok(Self { own: toolbox(tools)?, all: all(), materials })
+        Ok(Self { own: toolbox(tools, materials.unruly)?, all: every(materials.unruly), materials })
     }
 
     /// The agent's own tools and all there are. Work outside any conversation neither reads nor leaves memories.
@@ -81,6 +82,7 @@ impl Builtin {
             memory: Arc::clone(&self.materials.memory),
             deadline: brief.deadline,
             cancelled: brief.cancelled.clone(),
+            trace: brief.trace.clone(),
         }
     }
 
@@ -98,11 +100,17 @@ impl Builtin {
 
     /// Uses the tools one after another. A refusal of one is part of a chat's answer, and the end of other work.
     async fn work(&self, plan: &[Planned], scene: &Scene, brief: &Brief, sink: &dyn Sink) -> Result<Answer, Error> {
-        let mut done = Vec::new();
+        let (mut done, mut scene) = (Vec::new(), scene.clone());
         for planned in plan {
             scene.check()?;
-            let act = async { planned.tool.call(&planned.bid.arguments, scene) };
+            let mut span = execute_tool(&brief.trace, planned.tool.name());
+            scene.trace = span.trace().clone();
+            let act = async { planned.tool.call(&planned.bid.arguments, &scene) };
             let result = brief.tape.tool(&planned.call(), act).await?;
+            if let Err(error) = &result {
+                span.fail(error);
+            }
+            drop(span);
             sink.step(action(planned, &result));
             match result {
                 Ok(output) => {

@@ -8,6 +8,7 @@ use super::echo::Echo;
 use super::materials::Materials;
 use super::model::Model;
 use super::model::settings::{Budget, Fallback, Settings};
+use super::unruly::Unruly;
 use crate::agent::persona::Persona;
 use crate::protocol::{Code, Error};
 
@@ -30,6 +31,7 @@ fn named(name: &str, persona: &Persona, materials: &Materials) -> Result<Arc<dyn
     match name {
         "builtin" => Ok(Arc::new(Builtin::new(&persona.tools, materials.clone())?)),
         "echo" => Ok(Arc::new(Echo)),
+        "unruly" if materials.unruly => Ok(Arc::new(Unruly)),
         unknown => Err(Error::new(Code::InvalidMessage, format!("There is no brain “{unknown}”"))
             .with_details(format!("known brains: {}", BRAINS.join(", ")))),
     }

@@ -20,11 +20,13 @@ pub struct Materials {
     pub sources: Vec<Arc<dyn Source>>,
     /// Whether nobody is asked anything: a run is played again, and models need no keys.
     pub sealed: bool,
+    /// Whether brains and tools may be made that misbehave on purpose.
+    pub unruly: bool,
 }
 
 impl Materials {
     /// Materials without further sources of tools.
     pub fn new(workspace: PathBuf, memory: Arc<Memory>, ledger: Arc<Ledger>) -> Self {
-        Self { workspace, memory, ledger, sources: Vec::new(), sealed: false }
+        Self { workspace, memory, ledger, sources: Vec::new(), sealed: false, unruly: false }
     }
 }

@@ -61,7 +61,7 @@ impl Model {
         materials: &Materials,
         voice: Arc<dyn Voice>,
     ) -> Result<Self, Error> {
-        let tools = toolbox(&persona.tools)?;
+        let tools = toolbox(&persona.tools, materials.unruly)?;
         Ok(Self { settings: settings.clone(), voice, tools, materials: materials.clone(), stand_in: None })
     }
 
@@ -88,6 +88,7 @@ impl Model {
             memory: Arc::clone(&self.materials.memory),
             deadline: brief.deadline,
             cancelled: brief.cancelled.clone(),
+            trace: brief.trace.clone(),
         }
     }
 

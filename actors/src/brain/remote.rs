@@ -75,6 +75,9 @@ fn work(brief: &Brief) -> Publication {
         "run_id": run.id, "conversation_id": run.conversation, "kind": run.kind.as_str(),
         "history": history(&brief.history),
     });
+    if let Some(place) = brief.trace.passed_on() {
+        metadata["traceparent"] = place.to_string().into();
+    }
     if !brief.parameters.is_null() {
         metadata["parameters"] = brief.parameters.clone();
     }

@@ -64,6 +64,8 @@ impl Conversation {
             origin: asked_at,
             content,
             parameters: ask.parameters,
+            context: ask.context,
+            trace: ask.trace,
             kind: ask.kind,
             priority: ask.priority,
             stream: ask.stream,

@@ -13,7 +13,7 @@ use crate::agent::card::{Parked, Place as QueuePlace};
 use crate::directory::Listing;
 use crate::outbox::Outbox;
 use crate::protocol::{
-    Approval, Envelope, Error, Event, Interest, Message, Priority, RunKind, SessionId, To, Token, Trail,
+    Approval, Envelope, Error, Event, Interest, Message, Priority, RunKind, SessionId, To, Token, TraceParent, Trail,
 };
 use crate::request::Request;
 
@@ -81,6 +81,10 @@ pub struct Inquiry {
     pub content: String,
     /// Arguments that the client spelled out.
     pub parameters: Value,
+    /// What was said before, as the client has it.
+    pub context: Vec<Arc<Message>>,
+    /// Where it stands in a trace.
+    pub trace: Option<TraceParent>,
     /// What kind of work.
     pub kind: RunKind,
     /// Its place in the agents' queues.

@@ -379,6 +379,9 @@ impl Conversation {
             request_id: ask.request_id.clone(),
             origin: question.seq,
             trail: Trail::default(),
+            // What the asker brought along and the trace it came with ended with the process.
+            context: Vec::new(),
+            trace: None,
             turns,
             ahead: ahead.collect(),
             current: Some(current),

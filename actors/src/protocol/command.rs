@@ -1,10 +1,14 @@
 //! What a session may ask of the runtime. Every dialect decodes into these and nothing else.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::id::{AgentName, ChannelId, ConversationId, MessageId, RunId, SubscriptionId, Token};
+use super::message::Message;
 use super::pattern::Pattern;
 use super::run::{Priority, RunKind, Step};
+use super::trace::TraceParent;
 
 /// The most messages that one page of history holds.
 pub const MAX_PAGE: usize = 1000;
@@ -201,6 +205,11 @@ pub struct Ask {
     pub request_id: Option<String>,
     /// Whether a conversation made by this request belongs to the asking subject alone.
     pub private: bool,
+    /// What was said before, oldest first, where the client keeps the history itself. Agents are told of it ahead of
+    /// what the conversation holds; it is not written. Bounded by the dialect.
+    pub context: Vec<Arc<Message>>,
+    /// Where the request stands in a trace that its client began.
+    pub trace: Option<TraceParent>,
 }
 
 /// Put something into a channel, or send it to one agent.

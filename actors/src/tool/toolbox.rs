@@ -13,6 +13,7 @@ use super::remember::Remember;
 use super::search::Search;
 use super::sentiment::Sentiment;
 use super::summary::Summary;
+use super::unruly::Unruly;
 use crate::protocol::{Code, Error};
 
 /// Every tool there is; of equal bids the earlier one wins.
@@ -31,9 +32,19 @@ pub fn all() -> Vec<Arc<dyn Tool>> {
     ]
 }
 
-/// The tools of these names, each once. An unknown name is an error that lists the known ones.
-pub fn toolbox(names: &[String]) -> Result<Vec<Arc<dyn Tool>>, Error> {
-    let tools = all();
+/// Every tool there is; with `unruly` also the one that misbehaves.
+pub fn every(unruly: bool) -> Vec<Arc<dyn Tool>> {
+    let mut tools = all();
+    if unruly {
+        tools.push(Arc::new(Unruly));
+    }
+    tools
+}
+
+/// The tools of these names, each once; with `unruly` also the one that misbehaves. An unknown name is an error that
+/// lists the known ones.
+pub fn toolbox(names: &[String], unruly: bool) -> Result<Vec<Arc<dyn Tool>>, Error> {
+    let tools = every(unruly);
     if let Some(unknown) = names.iter().find(|name| !tools.iter().any(|tool| tool.name() == name.as_str())) {
         let known: Vec<&str> = tools.iter().map(|tool| tool.name()).collect();
         return Err(Error::new(Code::InvalidMessage, format!("There is no tool “{unknown}”"))
@@ -50,10 +61,10 @@ mod tests {
     #[test]
     fn tools_are_found_by_name_and_described() {
         let names: Vec<String> = ["clock", "arithmetic", "clock"].map(str::to_owned).to_vec();
-        let tools = toolbox(&names).unwrap();
+        let tools = toolbox(&names, false).unwrap();
         let found: Vec<&str> = tools.iter().map(|tool| tool.name()).collect();
         assert_eq!(found, ["clock", "arithmetic"]);
-        let error = toolbox(&["teapot".to_owned()]).err().unwrap().to_string();
+        let error = toolbox(&["teapot".to_owned()], false).err().unwrap().to_string();
         assert!(error.contains("teapot") && error.contains("sentiment"), "{error}");
         for tool in all() {
             assert_eq!(tool.parameters()["type"], "object", "{}", tool.name());

@@ -41,6 +41,8 @@ fn client(fields: &Fields<'_>, chat: &ConversationId, bounds: &Bounds) -> Result
         serial: true,
         request_id: Some(id.clone()),
         private: false,
+        context: Vec::new(),
+        trace: fields.trace(),
     };
     Ok(Call { id: Some(id), command: Command::Ask(ask), interest: Interest::STEPS })
 }

@@ -107,6 +107,8 @@ fn ask(
         serial: false,
         request_id: fields.id("id")?.map(|id| id.into_owned()),
         private: false,
+        context: Vec::new(),
+        trace: fields.trace(),
     }))
 }
 

@@ -45,6 +45,8 @@ fn message(fields: &Fields<'_>, bounds: &Bounds) -> Result<(Command, Interest)> 
         serial: true,
         request_id: None,
         private: true,
+        context: Vec::new(),
+        trace: fields.trace(),
     };
     let interest = if stream { Interest::PROGRESS.and(Interest::DELTAS) } else { Interest::PROGRESS };
     Ok((Command::Ask(ask), interest))

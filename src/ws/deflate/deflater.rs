@@ -6,6 +6,7 @@ use bytes::Bytes;
 use flate2::{Compress, Compression, FlushCompress, Status};
 
 use super::FULL_WINDOW;
+use crate::metrics;
 
 /// Fast rather than small: JSON shrinks to a fifth at this level as well, at a third of the time of the default.
 const LEVEL: u32 = 3;
@@ -21,22 +22,31 @@ thread_local! {
 pub(super) fn deflate(payload: &[u8], bits: u8, most: usize) -> Option<Bytes> {
     if bits != FULL_WINDOW {
         // Hardly any client asks for less; none is worth a compressor kept for it.
-        return run(&mut Compress::new_with_window_bits(Compression::new(LEVEL), false, bits), payload, most);
+        return run(&mut compressor(bits), payload, most);
     }
     SHARED.with_borrow_mut(|shared| {
-        let compress = shared.get_or_insert_with(|| Compress::new(Compression::new(LEVEL), false));
+        let compress = shared.get_or_insert_with(|| compressor(FULL_WINDOW));
         let deflated = run(compress, payload, most);
         compress.reset();
         deflated
     })
 }
 
-fn run(compress: &mut Compress, payload: &[u8], most: usize) -> Option<Bytes> {
+/// A compressor with a window of `bits`, as a power of two.
+pub(super) fn compressor(bits: u8) -> Compress {
+    Compress::new_with_window_bits(Compression::new(LEVEL), false, bits)
+}
+
+/// The compressed payload without its tail, behind what the compressor was given before; `None` if it would not be under
+/// `most` bytes, and then the compressor is out of step with whoever reads.
+pub(super) fn run(compress: &mut Compress, payload: &[u8], most: usize) -> Option<Bytes> {
+    metrics::compressed();
+    let before = compress.total_in();
     // What does not compress grows by five bytes a block of 16 KiB and the tail.
     let worst = payload.len() + payload.len() / 1024 + 64;
     let mut out = Vec::with_capacity(worst.min(most));
     let status = compress.compress_vec(payload, &mut out, FlushCompress::Sync).ok()?;
-    let complete = status == Status::Ok && compress.total_in() == payload.len() as u64;
+    let complete = status == Status::Ok && compress.total_in() - before == payload.len() as u64;
     // A flush cut short by the end of the room does not end with the tail.
     let body = out.len().checked_sub(TAIL.len()).filter(|at| complete && out.get(*at..) == Some(&TAIL[..]))?;
     out.truncate(body);

@@ -4,11 +4,19 @@ use actix_web::http::header::{HeaderMap, SEC_WEBSOCKET_EXTENSIONS};
 
 use super::{FULL_WINDOW, LEAST_WINDOW};
 
-/// The limit, if any, that the client sets to the server's window.
-type WindowBits = Option<u8>;
+/// What a client offers that concerns the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Offer {
+    /// The limit, if any, that it sets to the server's window.
+    pub window_bits: Option<u8>,
+    /// It asks the server to keep no context.
+    pub server_forgets: bool,
+    /// It keeps none itself.
+    pub client_forgets: bool,
+}
 
 /// The first offer, in the order of preference they come in, that is well formed and can be kept.
-pub(super) fn first_acceptable(headers: &HeaderMap) -> Option<WindowBits> {
+pub(super) fn first_acceptable(headers: &HeaderMap) -> Option<Offer> {
     headers
         .get_all(SEC_WEBSOCKET_EXTENSIONS)
         .filter_map(|value| value.to_str().ok())
@@ -18,7 +26,7 @@ pub(super) fn first_acceptable(headers: &HeaderMap) -> Option<WindowBits> {
 
 /// One offer. Quoted values hold neither commas nor semicolons here: every valid value is a short number, and a split
 /// within quotes leaves an invalid one, which is declined as it should be.
-fn accept(offer: &str) -> Option<WindowBits> {
+fn accept(offer: &str) -> Option<Offer> {
     let mut words = offer.split(';').map(str::trim);
     if !words.next()?.eq_ignore_ascii_case("permessage-deflate") {
         return None;
@@ -46,7 +54,8 @@ fn accept(offer: &str) -> Option<WindowBits> {
             return None;
         }
     }
-    Some(window_bits)
+    let [server_forgets, client_forgets, ..] = seen;
+    Some(Offer { window_bits, server_forgets, client_forgets })
 }
 
 /// A window as a power of two: 8 to 15, without leading zeros.
@@ -66,10 +75,15 @@ mod tests {
 
     #[test]
     fn what_browsers_and_libraries_offer_is_taken() {
-        assert_eq!(accept("permessage-deflate"), Some(None));
-        assert_eq!(accept("permessage-deflate; client_max_window_bits"), Some(None));
-        assert_eq!(accept(" permessage-deflate ; server_max_window_bits=\"10\" "), Some(Some(10)));
-        assert_eq!(accept("permessage-deflate; client_max_window_bits=8; server_no_context_takeover"), Some(None));
+        let plain = Offer::default();
+        assert_eq!(accept("permessage-deflate"), Some(plain));
+        assert_eq!(accept("permessage-deflate; client_max_window_bits"), Some(plain));
+        let limited = Offer { window_bits: Some(10), ..plain };
+        assert_eq!(accept(" permessage-deflate ; server_max_window_bits=\"10\" "), Some(limited));
+        let offer = "permessage-deflate; client_max_window_bits=8; server_no_context_takeover";
+        assert_eq!(accept(offer), Some(Offer { server_forgets: true, ..plain }));
+        let offer = "permessage-deflate; client_no_context_takeover";
+        assert_eq!(accept(offer), Some(Offer { client_forgets: true, ..plain }));
     }
 
     #[test]
@@ -96,6 +110,6 @@ mod tests {
         let mut headers = HeaderMap::new();
         let offers = "permessage-deflate; server_max_window_bits=8, permessage-deflate; server_max_window_bits=9";
         headers.insert(SEC_WEBSOCKET_EXTENSIONS, offers.parse().unwrap_or_else(|_| unreachable!()));
-        assert_eq!(first_acceptable(&headers), Some(Some(9)));
+        assert_eq!(first_acceptable(&headers), Some(Offer { window_bits: Some(9), ..Offer::default() }));
     }
 }

@@ -5,6 +5,7 @@ use std::task::Waker;
 
 use proptest::prelude::*;
 
+use super::super::deflate::{Compression, negotiate};
 use super::*;
 
 /// Gives out prepared chunks, then waits for ever.
@@ -44,9 +45,20 @@ impl Outcome {
     }
 }
 
+/// What is agreed on an offer.
+fn agreed(offer: &str, takeover: bool) -> Deflation {
+    let mut headers = actix_web::http::header::HeaderMap::new();
+    headers.insert(actix_web::http::header::SEC_WEBSOCKET_EXTENSIONS, offer.parse().unwrap());
+    negotiate(&headers, Compression { floor: 0, takeover }).unwrap()
+}
+
 fn run(chunks: impl IntoIterator<Item = Bytes>, limit: usize, deflate: bool) -> Outcome {
+    run_agreed(chunks, limit, deflate.then(|| agreed("permessage-deflate", false)))
+}
+
+fn run_agreed(chunks: impl IntoIterator<Item = Bytes>, limit: usize, agreed: Option<Deflation>) -> Outcome {
     let line = Line::new();
-    let mut intake = Intake::new(Chunks(chunks.into_iter().collect()), line.clone(), limit, deflate);
+    let mut intake = Intake::new(Chunks(chunks.into_iter().collect()), line.clone(), limit, agreed);
     let mut passed = BytesMut::new();
     let mut cx = Context::from_waker(Waker::noop());
     loop {
@@ -149,6 +161,32 @@ fn blocks_marked_final_do_not_end_a_message() {
     let hello = [0xF3, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00, 0x00];
     let outcome = run(whole(frame(0xC1, &hello)), 100, true);
     assert_eq!(outcome.messages(), [(1, b"Hello".to_vec())]);
+}
+
+#[test]
+fn messages_lean_on_those_before_only_where_that_was_agreed() {
+    let text = b"to be or not to be, that is the question that comes again".repeat(4);
+    let mut compress = flate2::Compress::new(flate2::Compression::best(), false);
+    let mut packed = Vec::new();
+    for _ in 0..3 {
+        let mut message = Vec::with_capacity(1024);
+        compress.compress_vec(&text, &mut message, flate2::FlushCompress::Sync).unwrap();
+        message.truncate(message.len() - 4);
+        packed.push(frame(0xC1, &message));
+        // What is not compressed is no part of the context.
+        packed.push(frame(0x81, b"between"));
+    }
+    let all: Vec<u8> = packed.iter().flat_map(|frame| frame.to_vec()).collect();
+    let whole = |agreed: Deflation| run_agreed([Bytes::from(all.clone())], 1024, Some(agreed));
+    let kept = whole(agreed("permessage-deflate", true));
+    assert_eq!(kept.fault, None);
+    let texts: Vec<_> = kept.messages().into_iter().map(|(_, payload)| payload).collect();
+    assert_eq!(texts, [&text[..], b"between"].repeat(3));
+    for forgotten in
+        [agreed("permessage-deflate", false), agreed("permessage-deflate; client_no_context_takeover", true)]
+    {
+        assert_eq!(whole(forgotten).fault, Some(Fault::Deflate));
+    }
 }
 
 fn deflated(plain: &[u8]) -> Vec<u8> {

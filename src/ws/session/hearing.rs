@@ -15,7 +15,7 @@ use crate::ws::pace::Verdict;
 
 impl Session {
     pub(super) fn text(&mut self, text: &ByteString, ctx: &mut WebsocketContext<Self>) {
-        if !self.paced(ctx) {
+        if !self.paced(Some(text), ctx) {
             return;
         }
         match self.setup.dialect.decode(text, &self.setup.manners.bounds) {
@@ -31,14 +31,28 @@ impl Session {
     }
 
     pub(super) fn binary(&mut self, ctx: &mut WebsocketContext<Self>) {
-        if self.paced(ctx) {
+        if self.paced(None, ctx) {
             metrics::frame_in(self.setup.dialect.name(), "malformed");
             self.say_error(None, agents::binary_refused());
         }
     }
 
+    /// Whether a ping or a pong may pass: they share the rate of the other frames, and over it they are not answered.
+    pub(super) fn control_paced(&mut self, ctx: &mut WebsocketContext<Self>) -> bool {
+        let verdict = self.pace.judge();
+        if verdict == Verdict::Close {
+            self.close_for_its_rate(ctx);
+        }
+        verdict == Verdict::Pass
+    }
+
+    fn close_for_its_rate(&mut self, ctx: &mut WebsocketContext<Self>) {
+        let description = Some("rate limit exceeded".into());
+        self.wire.close(CloseReason { code: CloseCode::Policy, description }, ctx);
+    }
+
     /// Whether a frame may pass; if not, the client has been told.
-    fn paced(&mut self, ctx: &mut WebsocketContext<Self>) -> bool {
+    fn paced(&mut self, text: Option<&str>, ctx: &mut WebsocketContext<Self>) -> bool {
         self.heard = Instant::now();
         match self.pace.judge() {
             Verdict::Pass => true,
@@ -48,12 +62,11 @@ impl Session {
                     self.setup.manners.frames_per_second
                 ));
                 error.retry_after = Some(seconds);
-                self.say_error(None, error);
+                self.say_error(text.and_then(|text| self.setup.dialect.id_of(text)), error);
                 false
             }
             Verdict::Close => {
-                let description = Some("rate limit exceeded".into());
-                self.wire.close(CloseReason { code: CloseCode::Policy, description }, ctx);
+                self.close_for_its_rate(ctx);
                 false
             }
         }

@@ -72,7 +72,7 @@ impl Session {
         let envelope = &delivery.envelope;
         let make = || -> Vec<Frame> {
             let frames = dialect.encode(&envelope.event, envelope.at, audience);
-            frames.as_slice().iter().map(|text| Frame::text(text.clone())).collect()
+            frames.as_slice().iter().map(|text| Frame::broadcast(text.clone())).collect()
         };
         let mut ticket = Some(ticket);
         for frame in envelope.form(2 * dialect.slot() + form, make).into_iter().flatten() {

@@ -1,5 +1,6 @@
 //! What a session is made with.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,4 +49,6 @@ pub struct Setup {
     pub relay: Option<Recipient<Relayed>>,
     /// What holds for it.
     pub manners: Manners,
+    /// What others keep for it as long as it stays.
+    pub stays: Box<dyn Any>,
 }

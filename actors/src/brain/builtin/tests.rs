@@ -12,7 +12,9 @@ use crate::memory::tests::memory;
 use crate::protocol::{
     AgentId, AgentName, ConversationId, MessageId, Mood, Run, RunId, TenantId, Timestamp, Trail, Turn,
 };
+use crate::spans::Trace;
 use crate::tool::tests::message;
+use crate::tool::toolbox::all;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Default)]
@@ -82,6 +84,7 @@ impl Agent {
             trail: Trail::default(),
             company: Arc::new(Nobody),
             tape: Arc::default(),
+            trace: Trace::default(),
         };
         Self { brain: Builtin::new(&persona.tools, materials).unwrap(), brief }
     }

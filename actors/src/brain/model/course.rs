@@ -13,6 +13,7 @@ use super::voice::{Call, CallResult, Prompt, Reply, Said};
 use crate::brain::{Brief, Sink};
 use crate::metrics;
 use crate::protocol::{AgentName, Answer, Code, Error, Event, Handoff, Step, StepKind, Timestamp, Tokens, ToolCall};
+use crate::spans::{SpanKind, execute_tool};
 use crate::tape;
 use crate::text::shortened;
 use crate::tool::{Output, Scene};
@@ -164,12 +165,21 @@ impl<'a> Course<'a> {
                 }
                 bytes += piece.len();
             };
+            let mut span = self.brief.trace.begin(SpanKind::Client, || format!("chat {}", model.settings.name));
+            span.set("gen_ai.operation.name", "chat");
+            span.set("gen_ai.request.model", model.settings.name.as_str());
             let result = model.voice.ask(&self.prompt, &mut ear).await;
             metrics::model_asked(&self.brief.run.agent, result.as_ref().err().map(|fault| fault.trouble));
             let fault = match result {
-                Ok(reply) => return Ok(reply),
+                Ok(reply) => {
+                    span.set("gen_ai.usage.input_tokens", reply.tokens.input);
+                    span.set("gen_ai.usage.output_tokens", reply.tokens.output);
+                    return Ok(reply);
+                }
                 Err(fault) => fault,
             };
+            span.fail(&fault.clone().into_error(&model.settings.name));
+            drop(span);
             if bytes > 0 {
                 // The server did not come to count; what was heard was paid for all the same.
                 self.spend(Tokens { input: 0, output: (bytes as u64).div_ceil(4) });
@@ -312,9 +322,11 @@ impl<'a> Course<'a> {
             guarded,
         };
         let tape = &self.brief.tape;
+        let mut span = execute_tool(&self.brief.trace, &call.tool);
+        let scene = Scene { trace: span.trace().clone(), ..self.scene.clone() };
         let output = match &hand {
             Hand::Tool(tool) => {
-                let act = tool.clone().perform(arguments.clone(), self.scene.clone());
+                let act = tool.clone().perform(arguments.clone(), scene);
                 tape.tool(&intended(tool.needs_approval()), act).await
             }
             Hand::Ask(agent) => tape.tool(&intended(false), self.consult(agent, &arguments)).await,
@@ -324,6 +336,10 @@ impl<'a> Course<'a> {
             Ok(output) => output,
             Err(halted) => return Done::fatal(halted.into()),
         };
+        if let Err(error) = &output {
+            span.fail(error);
+        }
+        drop(span);
         match (hand, output) {
             (Hand::Transfer(to), Ok(_)) => {
                 let reason = arguments.get("reason").and_then(Value::as_str).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A file that is read once and again when it changes.
+//! Files that are read once and again when they change.
 
 use std::fmt;
 use std::os::unix::fs::MetadataExt;
@@ -6,20 +6,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-/// What a file is read into.
-type Load<T> = fn(&Path) -> anyhow::Result<T>;
+/// How the files are read.
+type Load<T> = Box<dyn Fn(&[PathBuf]) -> anyhow::Result<T> + Send + Sync>;
 
-/// A file's content as `T`, no older than `pause`. A change that does not read is logged, and the last good content
+/// The content of files as `T`, no older than `pause`. A change that does not read is logged, and the last good content
 /// stays: half a file must neither let anybody in nor lock everybody out.
-pub(super) struct Watched<T> {
-    path: PathBuf,
+pub(crate) struct Watched<T> {
+    files: Vec<PathBuf>,
     load: Load<T>,
     pause: Duration,
     state: RwLock<State<T>>,
 }
 
 struct State<T> {
-    stamp: Option<Stamp>,
+    stamps: Vec<Option<Stamp>>,
     checked: Instant,
     value: Arc<T>,
 }
@@ -46,24 +46,34 @@ impl Stamp {
     }
 }
 
-impl<T> Watched<T> {
+impl<T: 'static> Watched<T> {
     /// Reads the file; from then on looks for a change at most once in `pause`.
-    pub(super) fn open(path: PathBuf, pause: Duration, load: Load<T>) -> anyhow::Result<Self> {
-        // The stamp is taken before the content is read, so that a change in between is seen the next time.
-        let stamp = Stamp::of(&path);
-        let value = Arc::new(load(&path)?);
-        let state = RwLock::new(State { stamp, checked: Instant::now(), value });
-        Ok(Self { path, load, pause, state })
+    pub(crate) fn open(path: PathBuf, pause: Duration, load: fn(&Path) -> anyhow::Result<T>) -> anyhow::Result<Self> {
+        Self::of(vec![path], pause, move |files| {
+            files.first().map_or_else(|| anyhow::bail!("no file"), |file| load(file))
+        })
+    }
+
+    /// The same of several files, read together when any has changed.
+    pub(crate) fn of(
+        files: Vec<PathBuf>,
+        pause: Duration,
+        load: impl Fn(&[PathBuf]) -> anyhow::Result<T> + Send + Sync + 'static,
+    ) -> anyhow::Result<Self> {
+        // The stamps are taken before the content is read, so that a change in between is seen the next time.
+        let stamps = stamps(&files);
+        let value = Arc::new(load(&files)?);
+        let state = RwLock::new(State { stamps, checked: Instant::now(), value });
+        Ok(Self { files, load: Box::new(load), pause, state })
     }
 
     /// The content.
-    pub(super) fn current(&self) -> Arc<T> {
+    pub(crate) fn current(&self) -> Arc<T> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         if state.checked.elapsed() < self.pause {
             return state.value.clone();
         }
-        let stamp = Stamp::of(&self.path);
-        if self.pause.is_zero() && stamp == state.stamp {
+        if self.pause.is_zero() && stamps(&self.files) == state.stamps {
             return state.value.clone();
         }
         drop(state);
@@ -72,11 +82,11 @@ impl<T> Watched<T> {
 
     fn refresh(&self) -> Arc<T> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let stamp = Stamp::of(&self.path);
+        let stamps = stamps(&self.files);
         state.checked = Instant::now();
-        if stamp != state.stamp {
-            state.stamp = stamp;
-            match (self.load)(&self.path) {
+        if stamps != state.stamps {
+            state.stamps = stamps;
+            match (self.load)(&self.files) {
                 Ok(value) => state.value = Arc::new(value),
                 Err(error) => log::error!("{error:#}; what it said before stays in force"),
             }
@@ -85,9 +95,13 @@ impl<T> Watched<T> {
     }
 }
 
+fn stamps(files: &[PathBuf]) -> Vec<Option<Stamp>> {
+    files.iter().map(|file| Stamp::of(file)).collect()
+}
+
 impl<T> fmt::Debug for Watched<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watched").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Watched").field("files", &self.files).finish_non_exhaustive()
     }
 }
 

@@ -1,0 +1,91 @@
+//! Looking at the server from outside: its memory, its threads and descriptors, and what it counts.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::harness::rest::call;
+use crate::harness::server::Server;
+
+/// How the server was at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Sample {
+    /// Seconds since the beginning.
+    pub at: f64,
+    /// Resident memory, in KiB.
+    pub memory: u64,
+    /// Threads of the process.
+    pub threads: u64,
+    /// Open descriptors of the process.
+    pub descriptors: u64,
+    /// Everything counted, by name and labels.
+    pub metrics: BTreeMap<String, f64>,
+}
+
+impl Sample {
+    /// How the server is now.
+    pub async fn take(server: &Server, since: Instant) -> Self {
+        let (status, text) = call(server, reqwest::Method::GET, "/metrics", "", None).await;
+        assert_eq!(status, 200, "{text}");
+        let counted = text.lines().filter(|line| !line.starts_with('#'));
+        let metrics = counted.filter_map(|line| {
+            let (name, value) = line.rsplit_once(' ')?;
+            Some((name.to_owned(), value.parse().ok()?))
+        });
+        let pid = server.pid();
+        let process = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let field = |name: &str| {
+            let line = process.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+            line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or_default()
+        };
+        Self {
+            at: since.elapsed().as_secs_f64(),
+            memory: field("VmRSS:"),
+            threads: field("Threads:"),
+            descriptors: std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, |fds| fds.count() as u64),
+            metrics: metrics.collect(),
+        }
+    }
+
+    /// The sum of a metric over its labels, those alone that contain `label`.
+    pub fn sum(&self, name: &str, label: &str) -> f64 {
+        let of = |key: &str| key == name || key.strip_prefix(name).is_some_and(|rest| rest.starts_with('{'));
+        self.metrics.iter().filter(|(key, _)| of(key) && key.contains(label)).map(|(_, value)| value).sum()
+    }
+
+    /// What is left that nobody uses, as far as it is counted; empty when the server is at rest.
+    pub fn left_over(&self, agents: f64) -> Vec<String> {
+        let expected = [
+            ("callboard_sessions", "", 0.0),
+            ("callboard_actors", "session", 0.0),
+            ("callboard_actors", "conversation", 0.0),
+            ("callboard_actors", "channel", 0.0),
+            ("callboard_actors", "errand", 0.0),
+            ("callboard_actors", "agent", agents),
+            ("callboard_agents", "", agents),
+            ("callboard_conversations", "", 0.0),
+            ("callboard_channels", "", 0.0),
+            ("callboard_inboxes", "", 0.0),
+            ("callboard_open_runs", "", 0.0),
+            ("callboard_brain_threads", "", 0.0),
+            ("callboard_queue_depth", "", 0.0),
+        ];
+        let wrong = expected.iter().filter(|(name, label, count)| self.sum(name, label) != *count);
+        wrong.map(|(name, label, count)| format!("{name} {label} {}, not {count}", self.sum(name, label))).collect()
+    }
+}
+
+/// Waits until nothing is left over, for a minute at most, then for the threads that tokio lends out to go; returns how
+/// the server is then, with what is still left.
+pub async fn rest(server: &Server, since: Instant, agents: f64) -> (Sample, Vec<String>) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let sample = Sample::take(server, since).await;
+        let left = sample.left_over(agents);
+        if left.is_empty() || Instant::now() > deadline {
+            // tokio ends a thread that had nothing to do for ten seconds.
+            tokio::time::sleep(Duration::from_secs(12)).await;
+            return (Sample::take(server, since).await, left);
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}

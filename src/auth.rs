@@ -29,6 +29,32 @@ use jwt::Verifier;
 use key::KeyRing;
 use origin::Origins;
 
+/// The files that hold credentials, in the data folder.
+const FILES: [&str; 2] = ["secret", "keys.json"];
+
+/// Whether a data folder holds credentials.
+pub fn has_credentials(data_dir: &Path) -> bool {
+    FILES.iter().any(|name| data_dir.join(name).exists())
+}
+
+/// Copies the server's secret and the hashes of API keys from one data folder to another, as of one moment and private
+/// to their owner. What is not there is not copied.
+///
+/// # Errors
+/// What kept a file from being read or written.
+pub fn copy_credentials(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let copied: Vec<_> = vault::locked(from, || {
+        let read = |name| match std::fs::read(from.join(name)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            content => content.map(|content| Some((name, content))),
+        };
+        Ok(FILES.into_iter().map(read).collect::<Result<_, _>>()?)
+    })?;
+    vault::locked(to, || {
+        copied.into_iter().flatten().try_for_each(|(name, content)| vault::replace(&to.join(name), &content))
+    })
+}
+
 /// Whether an endpoint asks for credentials.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Need {

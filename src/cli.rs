@@ -5,8 +5,10 @@
 //! line on standard error; wrong usage is answered by clap.
 
 mod key;
+mod progress;
 mod replay;
 mod serve;
+mod store;
 mod token;
 
 use std::io::Write;
@@ -43,6 +45,16 @@ enum Command {
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Copy all that the server remembers into a folder, as it is at one moment; also while the server runs.
+    Backup(store::BackupArgs),
+    /// Put a backup in the place of the data folder's content. The server must not run.
+    Restore(store::RestoreArgs),
+    /// Walk the store or a backup: sequences, checksums, references; also while the server runs.
+    Verify(store::VerifyArgs),
+    /// Write all that the server remembers as lines of JSON; also while the server runs.
+    Export(store::ExportArgs),
+    /// Read such lines into an empty store. The server must not run.
+    Import(store::ImportArgs),
 }
 
 /// Where the data folder of the server is, for the commands that share it with a running one.
@@ -74,6 +86,11 @@ pub fn run() -> ExitCode {
         None => serve::run(cli.serve).map(|()| true),
         Some(Command::Serve(args)) => serve::run(args).map(|()| true),
         Some(Command::Token(args)) => token::run(args).map(|()| true),
+        Some(Command::Backup(args)) => store::backup(args).map(|()| true),
+        Some(Command::Restore(args)) => store::restore(args).map(|()| true),
+        Some(Command::Verify(args)) => store::verify(args).map(|()| true),
+        Some(Command::Export(args)) => store::export(args).map(|()| true),
+        Some(Command::Import(args)) => store::import(args).map(|()| true),
         Some(Command::Replay(args)) => replay::run(&args),
         Some(Command::Key(command)) => key::run(command).map(|()| true),
     };

@@ -14,10 +14,13 @@ mod heartbeat;
 mod journal;
 mod limits;
 mod log;
+mod mcp;
 mod rate;
+mod retention;
 mod runtime;
 mod server;
 mod source;
+mod telemetry;
 mod tls;
 mod units;
 
@@ -36,10 +39,13 @@ pub use heartbeat::HeartbeatConfig;
 pub use journal::JournalConfig;
 pub use limits::LimitsConfig;
 pub use log::LogConfig;
+pub use mcp::{McpConfig, McpServerConfig};
 pub use rate::RateConfig;
+pub use retention::{RetentionConfig, RuleConfig};
 pub use runtime::RuntimeConfig;
 pub use server::ServerConfig;
 pub use source::Flags;
+pub use telemetry::TelemetryConfig;
 pub use tls::TlsConfig;
 
 use bounds::Checked;
@@ -68,10 +74,16 @@ pub struct Config {
     pub heartbeat: HeartbeatConfig,
     /// How agents, conversations and channels keep time.
     pub runtime: RuntimeConfig,
+    /// What is kept of the past.
+    pub retention: RetentionConfig,
     /// The store under everything that is remembered.
     pub journal: JournalConfig,
     /// What is written about the server's doings.
     pub log: LogConfig,
+    /// Servers of the Model Context Protocol whose tools agents may use.
+    pub mcp: McpConfig,
+    /// Where the spans of traces go.
+    pub telemetry: TelemetryConfig,
     /// What helps to examine a server.
     pub debug: DebugConfig,
     /// The agents, at least one, no two of one name; the first leads where `runtime.default_agent` names none.
@@ -125,8 +137,11 @@ impl Config {
         self.rate.check()?;
         self.heartbeat.check()?;
         self.runtime.check()?;
+        self.retention.check()?;
         self.journal.check()?;
-        self.log.check()
+        self.log.check()?;
+        self.mcp.check()?;
+        self.telemetry.check()
     }
 
     /// What no setting can be blamed for alone.

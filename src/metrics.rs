@@ -100,7 +100,8 @@ pub fn request(class: &'static str, seconds: f64) {
 /// What is read rather than counted: called before every look at the metrics.
 pub fn refresh(runtime: &Runtime, journal: Size) {
     let house = runtime.house();
-    let mut queues = BTreeMap::<String, usize>::new();
+    // Those of other processes come and go; when all have gone, nothing waits for them.
+    let mut queues = BTreeMap::from([(REMOTE.to_owned(), 0_usize)]);
     let (mut agents, mut conversations, mut channels, mut inboxes) = (0, 0, 0, 0);
     for tenant in runtime.tenants() {
         conversations += tenant.conversations.len();

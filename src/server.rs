@@ -1,6 +1,7 @@
 //! Composition: configuration → journal → runtime → HTTP → drain.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
@@ -17,18 +18,25 @@ use callboard_actors::journal::sled::{Options, SledJournal};
 use callboard_actors::ledger::Ledger;
 use callboard_actors::memory::Memory;
 use callboard_actors::recovery::{self, Recovered};
+use callboard_actors::retention::{self, Keeper, Rule};
 use callboard_actors::router::Cast;
 use callboard_actors::runtime::Runtime;
+use callboard_actors::spans::{Recorder, Trace};
+use callboard_actors::tool::Source;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::auth::Authenticator;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, RuleConfig};
 use crate::greeting;
 use crate::http::app::{App, WorkerRelay};
+use crate::http::mcp::Mcp;
 use crate::http::rate::Rate;
 use crate::http::{body, headers, openai, rate, routes, shape, trace};
+use crate::mcp::Servers;
 use crate::metrics;
+use crate::telemetry::Otlp;
 use crate::tls;
+use crate::upkeep::control;
 use crate::ws::reaper::Rules;
 use crate::ws::{Reaper, close, echo};
 
@@ -54,15 +62,27 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     // First, because it makes the data folder, for its owner alone.
     let auth = Authenticator::new(&config.auth, &config.server.data_dir)?;
     let (journal, recovered) = open_journal(&config)?;
+    let keeper = keep(&config, journal.clone())?;
+    control::listen(&config.server.data_dir, &journal)?;
     let memory = Arc::new(Memory::new(journal.clone()));
-    let runtime = Arc::new(build_runtime(&config, journal.clone(), memory.clone())?);
+    // Its client blocks, which a thread that serves others must not.
+    let telemetry = config.telemetry.clone();
+    let otlp = web::block(move || Otlp::new(&telemetry)).await.context("The telemetry could not be set up")??;
+    let otlp = otlp.map(Arc::new);
+    let spans = otlp.clone().map(|otlp| otlp as Arc<dyn Recorder>);
+    let tools = Arc::new(Servers::new(&config.mcp, &config.agents)?);
+    let runtime = Arc::new(build_runtime(&config, journal.clone(), memory.clone(), vec![tools.clone()], spans)?);
     let reaper = Reaper::new(rules(&config));
     let drain = config.server.drain;
-    let app = web::Data::new(App::new(config, runtime, memory, auth, reaper, handle));
-    let (server, addresses) = listen(&app)?;
+    let app = web::Data::new(App::new(config, runtime, memory, auth, reaper, handle, tools));
+    let (limits, most) = (&app.config.limits, app.config.server.max_body);
+    let mcp = Mcp::new(app.runtime.clone(), limits.content, most, app.config.debug.mcp_fixtures);
+    let mcp = web::Data::new(mcp);
+    let (server, addresses) = listen(&app, mcp.clone())?;
     actix_web::rt::spawn(app.reaper.clone().run());
     actix_web::rt::spawn(keep_up(app.metrics.clone()));
 
+    app.tools.start();
     let handle = server.handle();
     let serving = actix_web::rt::spawn(server);
     app.runtime.tenant(&callboard_actors::protocol::TenantId::default_tenant());
@@ -71,21 +91,26 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     greeting::print(&app.config, &addresses);
 
     wait_for_the_end().await?;
-    stop(&app, handle, drain).await;
+    stop(&app, &mcp, handle, drain).await;
     let _ = serving.await;
+    if let Some(otlp) = otlp {
+        let _ = web::block(move || otlp.close()).await;
+    }
+    drop(keeper);
     let closed = web::block(move || journal.close()).await.context("The journal could not be closed")?;
     closed.map_err(|error| anyhow::anyhow!("The journal could not be closed: {error}"))?;
     log::info!("stopped");
     Ok(())
 }
 
-fn open_journal(config: &Config) -> anyhow::Result<(Arc<dyn Journal>, Recovered)> {
+fn open_journal(config: &Config) -> anyhow::Result<(Arc<SledJournal>, Recovered)> {
     let folder = config.server.data_dir.join("journal");
     let options = Options {
         queue_entries: config.journal.queue_records,
         queue_bytes: config.journal.queue_bytes,
         checkpoint_every: config.journal.checkpoint_records,
         cache: config.journal.cache as u64,
+        stall: config.journal.stall,
         ..Options::default()
     };
     let journal = SledJournal::open(&folder, options)?;
@@ -97,10 +122,37 @@ fn open_journal(config: &Config) -> anyhow::Result<(Arc<dyn Journal>, Recovered)
     Ok((journal, recovered))
 }
 
-fn build_runtime(config: &Config, journal: Arc<dyn Journal>, memory: Arc<Memory>) -> anyhow::Result<Runtime> {
+/// Starts the keeper; it ends when what this gives is dropped.
+fn keep(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<mpsc::Sender<()>> {
+    let (retention, runtime) = (&config.retention, &config.runtime);
+    let named =
+        |rules: &HashMap<String, RuleConfig>| rules.iter().map(|(id, rule)| (id.clone(), rule.rule())).collect();
+    let inboxes = Rule { age: Some(runtime.inbox_keep), count: Some(runtime.inbox_messages as u64), bytes: None };
+    let rules = retention::Rules {
+        conversations: retention.usual_conversation().rule(),
+        channels: retention.usual_channel().rule(),
+        of_conversations: named(&retention.conversations),
+        of_channels: named(&retention.channels),
+        inboxes,
+        dedup: runtime.dedup_window,
+    };
+    let (stop, stopped) = mpsc::channel();
+    let (keeper, every) = (Keeper::new(journal, rules), retention.every);
+    std::thread::Builder::new().name("retention".to_owned()).spawn(move || keeper.run(every, &stopped))?;
+    Ok(stop)
+}
+
+fn build_runtime(
+    config: &Config,
+    journal: Arc<dyn Journal>,
+    memory: Arc<Memory>,
+    sources: Vec<Arc<dyn Source>>,
+    spans: Option<Arc<dyn Recorder>>,
+) -> anyhow::Result<Runtime> {
     let workspace = config.server.workspace.canonicalize().context("server.workspace cannot be resolved")?;
     let ledger = Arc::new(Ledger::new(journal.clone()));
-    let materials = Materials { unruly: config.debug.unruly, ..Materials::new(workspace, memory, ledger) };
+    let usual = Materials::new(workspace, memory, ledger);
+    let materials = Materials { unruly: config.debug.unruly, sources, ..usual };
     let mut cast = Vec::new();
     for persona in &config.agents {
         let brain = maker::make(persona, &materials)
@@ -119,7 +171,7 @@ fn build_runtime(config: &Config, journal: Arc<dyn Journal>, memory: Arc<Memory>
         idle: runtime.idle,
         approval: runtime.approval,
         records: runtime.records,
-        ..Settings::default()
+        spans: Trace::new(spans),
     };
     Ok(Runtime::new(journal, settings, cast, arbiters(config)))
 }
@@ -139,7 +191,7 @@ fn rules(config: &Config) -> Rules {
     }
 }
 
-fn listen(app: &web::Data<App>) -> anyhow::Result<(Server, Vec<std::net::SocketAddr>)> {
+fn listen(app: &web::Data<App>, mcp: web::Data<Mcp>) -> anyhow::Result<(Server, Vec<std::net::SocketAddr>)> {
     let (shared, door) = (app.clone(), app.clone());
     let settings = &app.config.server;
     let debug_echo = app.config.debug.echo;
@@ -147,10 +199,12 @@ fn listen(app: &web::Data<App>) -> anyhow::Result<(Server, Vec<std::net::SocketA
     let encrypted = tls.is_some();
     let rate = web::Data::new(Rate::new(app.config.rate.requests_per_second, app.config.rate.requests_burst));
     let mut server = HttpServer::new(move || {
+        let mcp = mcp.clone();
         let (reaper, most) = (shared.reaper.clone(), shared.config.server.max_body);
         ActixApp::new()
             .app_data(shared.clone())
             .app_data(rate.clone())
+            .app_data(mcp)
             .app_data(WorkerRelay::default())
             .app_data(web::PayloadConfig::new(most))
             .app_data(shape::path())
@@ -210,12 +264,14 @@ async fn wait_for_the_end() -> anyhow::Result<()> {
 }
 
 /// Not ready, no new runs, those that are open get their time, sockets are told to go.
-async fn stop(app: &web::Data<App>, server: ServerHandle, grace: Duration) {
+async fn stop(app: &web::Data<App>, mcp: &Mcp, server: ServerHandle, grace: Duration) {
     app.set_ready(false);
     let left = app.runtime.drain(grace).await;
     if left > 0 {
         log::warn!("{left} runs did not end in time and were interrupted");
     }
+    app.tools.stop();
+    mcp.close();
     app.reaper.close_all(&close::draining());
     server.stop(true).await;
 }

@@ -76,6 +76,7 @@ impl World {
             specialities: Vec::new(),
             greeting: "Hello.".into(),
             tools: Vec::new(),
+            mcp: Vec::new(),
             approval: Vec::new(),
             brain: "echo".into(),
             model: None,

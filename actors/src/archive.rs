@@ -140,7 +140,7 @@ impl<'a> Archive<'a> {
         self.conversation(id)?;
         let Some(place) = self.place(Kind::Conversation, id.as_str())? else { return Ok((Vec::new(), None)) };
         let page = loading::page(self.journal, place, id, before, limit.clamp(1, MAX_PAGE))?;
-        let next = page.first().map(|first| first.seq).filter(|seq| *seq > 1);
+        let next = loading::older(self.journal, place, &page)?;
         Ok((page, next))
     }
 

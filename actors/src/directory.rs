@@ -162,6 +162,7 @@ mod tests {
             greeting: String::new(),
             tools: Vec::new(),
             approval: Vec::new(),
+            mcp: Vec::new(),
             brain: "echo".to_owned(),
             model: None,
             limits: Default::default(),

@@ -102,6 +102,14 @@ pub enum Entry {
         /// The place.
         place: Place,
     },
+    /// Forgets the records of a stream below `first`. Their numbers are never given again, and a number that is below
+    /// the first already changes nothing. The owner of a record that is not finished must not ask for this.
+    Trim {
+        /// The stream, of a place that is there.
+        stream: Stream,
+        /// The first record that stays; at most the head plus one. A stream that never had a record may begin anywhere.
+        first: u64,
+    },
 }
 
 /// Changes that happen together or not at all.
@@ -151,13 +159,20 @@ pub trait Journal: Send + Sync + fmt::Debug {
     /// The `seq` of a stream's last record; 0 if it has none.
     fn head(&self, stream: Stream) -> Result<u64, Error>;
 
+    /// The `seq` of the first record that a stream still has, or will have: 1 unless it was trimmed, at most the head
+    /// plus one.
+    fn first(&self, stream: Stream) -> Result<u64, Error>;
+
+    /// Places with their names, in the order of their numbers, those above `after`.
+    fn places(&self, after: Place, limit: usize) -> Result<Vec<(Place, PlaceName)>, Error>;
+
     /// Hands a batch to the writer. Never blocks; a full queue is told to `done` as `QUEUE_FULL`.
     ///
     /// After an error in one batch, later batches of the same stream fail as well until its owner has asked for the
     /// head again, so that a stream never has a hole.
     fn append(&self, batch: Batch, done: Done);
 
-    /// Records with a `seq` above `after`, oldest first.
+    /// Records with a `seq` above `after`, oldest first. What was trimmed is passed over: see [`read_on`].
     fn read_after(&self, stream: Stream, after: u64, limit: usize) -> Result<Vec<Record>, Error>;
 
     /// The last records with a `seq` below `before` (`None`: the last of all), oldest first.
@@ -174,6 +189,37 @@ pub trait Journal: Send + Sync + fmt::Debug {
 
     /// Writes and syncs what is queued, then takes no more. Blocks.
     fn close(&self) -> Result<(), Error>;
+}
+
+/// As [`Journal::read_after`], for a reader that goes on where it was: a cursor into what was trimmed is an error rather
+/// than a page with a hole before it. From 0 the page begins with the first record there is.
+pub fn read_on(journal: &dyn Journal, stream: Stream, after: u64, limit: usize) -> Result<Vec<Record>, Error> {
+    let records = journal.read_after(stream, after, limit)?;
+    let first = match records.first() {
+        Some(first) => first.seq,
+        None => journal.first(stream)?,
+    };
+    if after > 0 && first > after.saturating_add(1) { Err(Error::cursor_expired(first)) } else { Ok(records) }
+}
+
+/// As [`Journal::read_before`], for a reader that goes on where it was: a cursor into what was trimmed is an error. Before
+/// the first record there is, a page is empty.
+pub fn read_back(
+    journal: &dyn Journal,
+    stream: Stream,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Vec<Record>, Error> {
+    let records = journal.read_before(stream, before, limit)?;
+    if records.is_empty()
+        && let Some(before) = before
+    {
+        let first = journal.first(stream)?;
+        if before < first {
+            return Err(Error::cursor_expired(first));
+        }
+    }
+    Ok(records)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | entrance | [`runtime`] builds and drains, [`visit`] is one session's stay, [`errand`] is work outside any conversation, [`archive`] reads the past, [`recovery`] ends what a crash left open |
 //! | actors | [`router`] brings into use, [`agent`], [`conversation`], [`channel`] do the work |
+//! | beside them | [`retention`] trims what is kept no longer, [`transfer`] writes a journal as lines of JSON and reads it |
 //! | shared by them | [`tenant`], [`house`], [`directory`], [`subscriptions`], [`presence`], [`serving`], [`runs`], [`request`], [`outbox`], `place` |
 //! | what agents think with | [`brain`], [`tool`], [`memory`], [`ledger`], [`floor`]; [`tape`] is what came of it |
 //! | below everything | [`journal`], [`metrics`], [`spans`], [`protocol`] |
@@ -29,6 +30,7 @@ pub mod presence;
 pub mod protocol;
 pub mod recovery;
 pub mod request;
+pub mod retention;
 pub mod router;
 pub mod runs;
 pub mod runtime;
@@ -39,4 +41,5 @@ pub mod tape;
 pub mod tenant;
 pub mod text;
 pub mod tool;
+pub mod transfer;
 pub mod visit;

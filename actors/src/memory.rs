@@ -6,7 +6,7 @@
 //! a time. What a conversation holds is not here; the recall tool looks at both.
 
 pub mod index;
-mod record;
+pub(crate) mod record;
 mod shelf;
 
 use std::collections::HashMap;
@@ -276,6 +276,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) mod tests {
     use super::*;
     use crate::journal::fake::Fake;
+    use crate::journal::{Kind, PlaceName, Stream};
 
     pub(crate) fn memory() -> Arc<Memory> {
         Arc::new(Memory::new(Arc::new(Fake::default())))
@@ -330,6 +331,31 @@ pub(crate) mod tests {
         assert_eq!(memory.list(&tenant, 9).unwrap().len(), 1);
         assert_eq!(memory.forget(of("bob"), &secret.id).unwrap(), None);
         assert!(memory.forget(of("ada"), &secret.id).unwrap().is_some());
+    }
+
+    /// A stream is as long as what it holds, not as what it ever held; and nothing of what it holds goes with the rest.
+    #[test]
+    fn what_was_forgotten_leaves_the_journal() {
+        let journal = Arc::new(Fake::default());
+        let memory = Memory::new(Arc::clone(&journal) as Arc<dyn Journal>);
+        let tenant = TenantId::trusted("t");
+        let mut kept = Vec::new();
+        for number in 0..40 {
+            kept.insert(0, memory.remember(&tenant, fact(&format!("kept{number}"))).unwrap().0);
+        }
+        for number in 0..1000 {
+            let (fact, _) = memory.remember(&tenant, fact(&format!("passing{number}"))).unwrap();
+            memory.forget(&tenant, &fact.id).unwrap().unwrap();
+        }
+        let name = PlaceName { tenant: tenant.clone(), kind: Kind::Memory, id: "memory".to_owned() };
+        let place = journal.find(&name).unwrap().unwrap();
+        let stream = Stream { place, lane: 0 };
+        let left = journal.read_after(stream, 0, 9999).unwrap().len();
+        assert!(left <= 40 * 2 + 256 + 40, "{left} records are left");
+        for memory in [&memory, &Memory::new(Arc::clone(&journal) as Arc<dyn Journal>)] {
+            assert_eq!(memory.list(&tenant, 99).unwrap(), kept);
+            assert_eq!(memory.search(&tenant, "kept7", 1).unwrap().len(), 1);
+        }
     }
 
     #[test]

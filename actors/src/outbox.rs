@@ -1,10 +1,14 @@
 //! The way to one session: how events leave the runtime.
 
+mod relay;
+
 use std::sync::Arc;
 
 use actix::prelude::*;
 
-use crate::protocol::{Delivery, Envelope, Event, SessionId, To, Token};
+use crate::protocol::{Bundle, Delivery, Envelope, Event, SessionId, To, Token};
+
+pub use self::relay::{Relay, Relayed};
 
 /// Whether a session could take a delivery.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +23,17 @@ pub enum Delivered {
 pub trait Outlet: Send + Sync {
     /// Queues a delivery.
     fn deliver(&self, delivery: Delivery) -> Delivered;
+
+    /// Queues several at once, in their order.
+    fn deliver_bundle(&self, bundle: &Arc<Bundle>) -> Delivered {
+        let mut deliveries =
+            bundle.envelopes().iter().map(|envelope| Delivery { to: bundle.to, envelope: envelope.clone() });
+        if deliveries.all(|delivery| self.deliver(delivery) == Delivered::Yes) {
+            Delivered::Yes
+        } else {
+            Delivered::Gone
+        }
+    }
 }
 
 /// The end of the way to nobody.
@@ -64,41 +79,6 @@ impl Outbox {
     /// Sends the reply to a request.
     pub fn reply(&self, token: Token, event: Event) -> Delivered {
         self.deliver(To::Requester(token), &Envelope::new(event))
-    }
-}
-
-/// An envelope for several sessions of one thread: one message there instead of one for each session.
-#[derive(Message, Clone)]
-#[rtype(result = "()")]
-pub struct Relayed {
-    /// What happened.
-    pub envelope: Arc<Envelope>,
-    /// Why these sessions get it.
-    pub to: To,
-    /// Who gets it.
-    pub outboxes: Arc<[Outbox]>,
-    /// Held until it has been spread.
-    under_way: Arc<()>,
-}
-
-/// Spreads envelopes among the sessions of its own thread. The server starts one on each of its workers.
-#[derive(Debug, Default)]
-pub struct Relay;
-
-impl Actor for Relay {
-    type Context = Context<Self>;
-}
-
-impl Handler<Relayed> for Relay {
-    type Result = ();
-
-    fn handle(&mut self, relayed: Relayed, _: &mut Self::Context) {
-        let Relayed { envelope, to, outboxes, under_way } = relayed;
-        for outbox in &*outboxes {
-            outbox.deliver(to, &envelope);
-        }
-        // Only now may something go past the relay.
-        drop(under_way);
     }
 }
 
@@ -214,7 +194,7 @@ mod tests {
 
     #[actix::test]
     async fn nothing_goes_past_a_relay_that_has_something_under_way() {
-        let relay = Relay.start().recipient();
+        let relay = Relay::default().start().recipient();
         let notes: Vec<Arc<Notes>> = (0..5).map(|_| Arc::default()).collect();
         let outboxes: Vec<Outbox> = notes
             .iter()

@@ -24,7 +24,7 @@ pub mod trail;
 pub use answer::{Answer, Handoff};
 pub use approval::{Approval, AskedCall};
 pub use command::{Ask, CancelTarget, Command, MAX_PAGE, Mode, Publish};
-pub use envelope::{Delivery, Envelope, FORMS, To};
+pub use envelope::{Bundle, Delivery, Envelope, FORMS, To};
 pub use error::{Code, Error, Result};
 pub use event::{Event, Typist};
 pub use id::{

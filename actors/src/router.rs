@@ -122,6 +122,7 @@ fn remote_persona(name: &AgentName) -> Persona {
         specialities: Vec::new(),
         greeting: format!("This is {name}. What can I do for you?"),
         tools: Vec::new(),
+        mcp: Vec::new(),
         approval: Vec::new(),
         brain: "remote".to_owned(),
         model: None,

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::protocol::{Code, Error, TraceParent};
+use crate::protocol::{Code, Error, Tokens, TraceParent};
 
 /// Takes spans that have ended. It must neither block nor panic.
 pub trait Recorder: Send + Sync + std::fmt::Debug {
@@ -54,7 +54,7 @@ pub struct SpanRecord {
     /// Its trace and its own number.
     pub place: TraceParent,
     /// The span that it belongs to; `None`: it begins its trace.
-    pub parent: Option<u64>,
+    pub parent: Option<[u8; 8]>,
     /// What was done: `invoke_agent nyx`.
     pub name: String,
     /// Which side of a call it is.
@@ -165,6 +165,21 @@ pub fn execute_tool(trace: &Trace, tool: &str) -> Span {
     span
 }
 
+/// A question to a model, as a span within the run; what the server is asked with carries its place.
+pub fn chat(trace: &Trace, provider: &str, model: &str) -> Span {
+    let mut span = trace.begin(SpanKind::Client, || format!("chat {model}"));
+    span.set("gen_ai.operation.name", "chat");
+    span.set("gen_ai.provider.name", provider);
+    span.set("gen_ai.request.model", model);
+    span
+}
+
+/// What a model read and wrote for its reply.
+pub fn replied(span: &mut Span, tokens: Tokens) {
+    span.set("gen_ai.usage.input_tokens", tokens.input);
+    span.set("gen_ai.usage.output_tokens", tokens.output);
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -187,8 +202,7 @@ mod tests {
         outer.fail(&Error::internal("it broke"));
         execute_tool(outer.trace(), "clock").set("n", 3);
         drop(outer);
-        let spans = kept.0.lock().unwrap().clone();
-        spans
+        kept.0.lock().unwrap().clone()
     }
 
     #[test]

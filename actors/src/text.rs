@@ -64,6 +64,10 @@ impl Words {
     }
 
     fn matches_at(&self, start: usize, cue: &str) -> bool {
+        // Most cues fail at their first letter.
+        if self.0.get(start).and_then(|word| word.as_bytes().first()) != cue.as_bytes().first() {
+            return false;
+        }
         let mut words = self.0.iter().skip(start);
         cue.split(' ').all(|part| {
             words.next().is_some_and(|word| match part.strip_suffix('*') {

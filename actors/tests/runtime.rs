@@ -368,20 +368,25 @@ fn what_waits_is_served_by_priority_and_in_the_order_it_came() {
         let first = guest.ask("a", "wait");
         guest.begun();
         use Priority::{High, Low, Normal, Urgent};
+        // Nothing comes before this one, which waits as well: by the time it goes on, all the others are with the agent.
+        let barrier = guest.ask_with(Some("a"), "wait", |ask| ask.priority = Urgent);
         let asked = [Low, Normal, Urgent, High, Low, Urgent, High, Normal];
         let mut expected: Vec<(Priority, Token)> = Vec::new();
         for priority in asked {
             expected.push((priority, guest.ask_with(Some("a"), "hello", |ask| ask.priority = priority)));
         }
-        for _ in asked {
+        for _ in 0..=asked.len() {
             while !matches!(guest.next().1.event, Event::RunAccepted { .. }) {}
         }
-        // What comes behind them is handled when all of them are with the agent.
+        // What comes behind them is handled when all of them are on their way to the agent.
         let conversation = ConversationId::trusted("c");
         let joined = guest.send(Interest::NOTHING, Command::Join { conversation, agents: Vec::new(), mode: None });
         guest.end(joined);
         house.gate.add_permits(1);
         guest.end(first);
+        guest.begun();
+        house.gate.add_permits(1);
+        guest.end(barrier);
         let rank = |priority: Priority| [Urgent, High, Normal, Low].iter().position(|known| *known == priority);
         expected.sort_by_key(|(priority, _)| rank(*priority));
         for (_, token) in expected {
@@ -450,5 +455,63 @@ fn a_drain_that_runs_out_of_time_ends_what_is_open() {
             other => panic!("{other:?}"),
         }
         house.assert_settled();
+    });
+}
+
+impl Guest {
+    fn publish(&mut self, number: u64) -> Token {
+        let what = Publish {
+            channel: Some(ChannelId::trusted("log")),
+            id: Some(MessageId::trusted(format!("m{number}"))),
+            kind: "message".to_owned(),
+            content: format!("\"{}{number}\"", "x".repeat(usize::try_from(number % 97).unwrap() * 20)),
+            metadata: None,
+            reply_to: None,
+        };
+        self.send(Interest::NOTHING, Command::Publish(what))
+    }
+
+    /// Comes in behind `since` and reads to `end`: places and ids, as they came.
+    fn read(&mut self, since: u64, end: u64) -> Vec<(u64, String)> {
+        let channel = Some(ChannelId::trusted("log"));
+        let attach = Command::Attach { channel: channel.clone(), since: Some(since), member: true };
+        let _ = self.visit.handle(Token(u32::MAX), Interest::NOTHING, attach);
+        let mut read = Vec::new();
+        while read.last().map_or(since, |(seq, _)| *seq) < end {
+            let delivery = self.deliveries.recv_timeout(PATIENCE).expect("nothing comes");
+            match &delivery.envelope.event {
+                Event::Published { publication } => read.push((publication.seq, publication.id.to_string())),
+                Event::ReplayPaused { after, .. } => {
+                    let go_on = Command::Replay { channel: channel.clone(), after: *after };
+                    let _ = self.visit.handle(Token(u32::MAX), Interest::NOTHING, go_on);
+                }
+                _ => {}
+            }
+        }
+        read
+    }
+}
+
+/// From wherever somebody comes in, what is replayed and what then comes live are together the log: while others
+/// publish, whether it is read from memory or from the disk, in one page or in several.
+#[test]
+fn a_replay_from_anywhere_is_the_log() {
+    with_system(|| {
+        let house = House::new(&["a"]);
+        let mut writer = house.guest(1);
+        let mut head = 600;
+        for number in 1..=head {
+            let token = writer.publish(number);
+            writer.end(token);
+        }
+        let edges = [0, 1, 2, 255, 256, 257, 343, 344, 345, 598, 599, 600];
+        for (guest, since) in (2..).zip(edges.into_iter().chain((3..600).step_by(41))) {
+            let token = writer.publish(head + 1);
+            let read = house.guest(guest).read(since, head + 1);
+            writer.end(token);
+            head += 1;
+            let expected: Vec<_> = (since + 1..=head).map(|seq| (seq, format!("m{seq}"))).collect();
+            assert_eq!(read, expected, "from {since}");
+        }
     });
 }

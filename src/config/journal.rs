@@ -1,8 +1,10 @@
 //! `[journal]`: the store under everything that is remembered.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
-use super::bounds::{Checked, MIB, count, size};
+use super::bounds::{Checked, MIB, MINUTE, SECOND, count, size, time};
 use super::units;
 
 /// The store under everything that is remembered.
@@ -21,6 +23,9 @@ pub struct JournalConfig {
     /// Memory for pages read or written lately, in bytes.
     #[serde(deserialize_with = "units::size")]
     pub cache: usize,
+    /// How long a write may take until those who wait for it are told that the store does not take writes.
+    #[serde(deserialize_with = "units::time")]
+    pub stall: Duration,
 }
 
 impl JournalConfig {
@@ -28,6 +33,7 @@ impl JournalConfig {
         count(self.queue_records, 256..=1_000_000)?;
         size(self.queue_bytes, MIB..=4096 * MIB)?;
         count(self.checkpoint_records, 256..=10_000_000)?;
-        size(self.cache, MIB..=65_536 * MIB)
+        size(self.cache, MIB..=65_536 * MIB)?;
+        time(self.stall, SECOND..=10 * MINUTE)
     }
 }

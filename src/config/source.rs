@@ -120,6 +120,10 @@ fn typed(text: String, default: Option<&Value>) -> Value {
         Some(Value::Array(_)) => Some(Value::Array(
             trimmed.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect(),
         )),
+        // A table is written as TOML writes one in a line.
+        Some(Value::Table(_)) => {
+            toml::from_str::<Table>(&format!("value = {trimmed}")).ok().and_then(|mut t| t.remove("value"))
+        }
         Some(Value::Boolean(_)) => trimmed.parse().ok().map(Value::Boolean),
         Some(Value::Integer(_)) => trimmed.parse().ok().map(Value::Integer),
         _ => None,

@@ -62,6 +62,17 @@ pub(super) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duratio
     parsed.ok_or_else(|| raw.refused("a duration such as \"500ms\", \"15s\" or \"2m\""))
 }
 
+/// A duration, or nothing where the text is empty.
+pub(super) fn optional_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let raw = Raw::deserialize(deserializer)?;
+    match &raw {
+        Raw::Text(text) if text.is_empty() => Some(None),
+        Raw::Text(text) => parse_duration(text).ok().map(Some),
+        _ => None,
+    }
+    .ok_or_else(|| raw.refused("a duration such as \"12h\" or \"30d\", or \"\" for none"))
+}
+
 /// A text, or nothing where it is empty.
 pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(deserializer)?;

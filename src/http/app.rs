@@ -17,6 +17,7 @@ use super::door::Door;
 use crate::auth::Authenticator;
 use crate::config::Config;
 use crate::dialect::Bounds;
+use crate::mcp::Servers;
 use crate::ws::deflate::Compression;
 use crate::ws::gate::Queue;
 use crate::ws::session::Manners;
@@ -38,6 +39,8 @@ pub struct App {
     pub door: Door,
     /// Where metrics are read.
     pub metrics: PrometheusHandle,
+    /// The servers of tools.
+    pub tools: Arc<Servers>,
     ready: AtomicBool,
     session_ids: AtomicU64,
 }
@@ -51,10 +54,11 @@ impl App {
         auth: Authenticator,
         reaper: Arc<Reaper>,
         metrics: PrometheusHandle,
+        tools: Arc<Servers>,
     ) -> Self {
         let door = Door::new(&config.server);
         let (ready, session_ids) = (AtomicBool::new(false), AtomicU64::new(1));
-        Self { config, runtime, memory, auth, reaper, door, metrics, ready, session_ids }
+        Self { config, runtime, memory, auth, reaper, door, metrics, tools, ready, session_ids }
     }
 
     /// Whether requests are taken: not before everything stands, and not while draining.
@@ -117,6 +121,6 @@ pub struct WorkerRelay(OnceCell<Recipient<Relayed>>);
 impl WorkerRelay {
     /// The relay of this thread.
     pub fn recipient(&self) -> Recipient<Relayed> {
-        self.0.get_or_init(|| Relay.start().recipient()).clone()
+        self.0.get_or_init(|| Relay::default().start().recipient()).clone()
     }
 }

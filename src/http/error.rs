@@ -63,6 +63,7 @@ impl From<Error> for HttpError {
             Code::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Code::Cancelled | Code::Rejected => StatusCode::CONFLICT,
             Code::Interrupted | Code::AgentFailed => StatusCode::BAD_GATEWAY,
+            Code::CursorExpired => StatusCode::GONE,
             Code::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let busy = status == StatusCode::SERVICE_UNAVAILABLE;

@@ -16,7 +16,6 @@ mod input;
 pub mod models;
 pub mod responses;
 mod sse;
-mod talk;
 
 use std::future::{Ready, ready};
 

@@ -4,8 +4,8 @@ use actix_web::web::{self, ServiceConfig};
 
 use super::resource::{read, socket};
 use super::{
-    agent_run, agents, channels, conversations, front, health, history, memory, metrics, openai, runs, sessions, shape,
-    sockets, status, v1,
+    agent_run, agents, channels, conversations, front, health, history, mcp, memory, metrics, openai, runs, sessions,
+    shape, sockets, status, v1,
 };
 
 /// Mounts everything.
@@ -31,6 +31,8 @@ pub fn mount(routes: &mut ServiceConfig) {
         .service(read("/runs/{id}", runs::get).route(web::delete().to(runs::cancel)))
         .service(read("/runs/{id}/record", runs::record))
         .service(web::resource("/runs/{id}/approval").route(web::post().to(runs::decide)))
+        // The Model Context Protocol: any method that it knows, which is for its service to say.
+        .service(web::resource("/mcp").route(web::route().to(mcp::serve)))
         // Sockets: documents 000 and 002.
         .service(socket("/ws", sockets::agents))
         // Document 004, then 001: `ws` is no chat's name.

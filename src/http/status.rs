@@ -10,6 +10,7 @@ use super::agents::AgentView;
 use super::app::App;
 use super::caller::Caller;
 use super::error::HttpError;
+use crate::mcp::server::Status;
 
 /// Times are in milliseconds. Conversations and channels are those in use. How large the journal is, is told only to
 /// those with scope `admin`: it holds every tenant.
@@ -18,7 +19,8 @@ pub async fn get(caller: Caller, app: web::Data<App>) -> Result<HttpResponse, Ht
     let status = tenant.status();
     let listings = tenant.directory.all();
     let agents: Vec<_> = listings.iter().map(|listing| AgentView::of(&listing.card)).collect();
-    let size = if caller.0.scopes.has(Scope::Admin) { Some(size(&app).await?) } else { None };
+    let operator = caller.0.scopes.has(Scope::Admin);
+    let size = if operator { Some(size(&app).await?) } else { None };
     Ok(HttpResponse::Ok().json(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "status": if app.runtime.house().is_draining() { "draining" } else { "ready" },
@@ -28,8 +30,24 @@ pub async fn get(caller: Caller, app: web::Data<App>) -> Result<HttpResponse, Ht
         "conversations": status.conversations,
         "channels": status.channels,
         "open_runs": tenant.runs.len(),
+        "mcp": tools(&app, operator),
         "journal": journal(&app.runtime.house().journal.health(), size),
     })))
+}
+
+/// The servers of tools. Why one is not there may hold addresses and paths, and is for operators.
+fn tools(app: &App, operator: bool) -> Vec<Value> {
+    let view = |server: Status| {
+        let mut view = json!({
+            "name": server.name, "status": if server.up { "up" } else { "down" }, "tools": server.tools,
+            "starts": server.starts,
+        });
+        if let Some(error) = server.error.filter(|_| operator) {
+            view["error"] = error.into();
+        }
+        view
+    };
+    app.tools.statuses().into_iter().map(view).collect()
 }
 
 /// How large the journal is, read off the worker.

@@ -34,6 +34,8 @@ struct Content {
     shared: bool,
     /// `None` within: compressing does not make it smaller.
     deflated: OnceLock<Option<Bytes>>,
+    /// The frames that this one holds, if it is a bundle; its payload is all of them as they go over the wire.
+    frames: Vec<Frame>,
 }
 
 impl Frame {
@@ -70,17 +72,42 @@ impl Frame {
         Self::new(CLOSE, payload.freeze())
     }
 
+    /// Several text frames that go out together; `None` if there are none.
+    pub(super) fn bundle(frames: Vec<Self>) -> Option<Self> {
+        if frames.len() < 2 {
+            return frames.into_iter().next();
+        }
+        let mut plain = Packer::new(None);
+        let mut wire = BytesMut::with_capacity(frames.iter().map(|frame| HEADER_LIMIT + frame.size()).sum());
+        for frame in &frames {
+            let payload = frame.encode(&mut plain, &mut wire);
+            wire.extend_from_slice(&payload);
+        }
+        let payload = wire.freeze();
+        Some(Self(Arc::new(Content { opcode: TEXT, payload, shared: true, deflated: OnceLock::new(), frames })))
+    }
+
     fn new(opcode: u8, payload: Bytes) -> Self {
         Self::of(opcode, payload, false)
     }
 
     fn of(opcode: u8, payload: Bytes, shared: bool) -> Self {
-        Self(Arc::new(Content { opcode, payload, shared, deflated: OnceLock::new() }))
+        Self(Arc::new(Content { opcode, payload, shared, deflated: OnceLock::new(), frames: Vec::new() }))
     }
 
     /// The size of the payload in bytes, before compression.
     pub fn size(&self) -> usize {
         self.0.payload.len()
+    }
+
+    /// How many frames it is on the wire.
+    pub(super) fn count(&self) -> usize {
+        self.0.frames.len().max(1)
+    }
+
+    /// Whether it holds other frames.
+    pub(super) fn is_bundle(&self) -> bool {
+        !self.0.frames.is_empty()
     }
 
     pub(super) fn is_close(&self) -> bool {
@@ -99,6 +126,16 @@ impl Frame {
     /// The header and the payload as they go to the client of `packer`.
     pub(super) fn encode(&self, packer: &mut Packer, header: &mut BytesMut) -> Bytes {
         let content = &*self.0;
+        if self.is_bundle() {
+            if packer.is_plain() {
+                return content.payload.clone();
+            }
+            for frame in &content.frames {
+                let payload = frame.encode(packer, header);
+                header.extend_from_slice(&payload);
+            }
+            return Bytes::new();
+        }
         let deflated = match content.opcode {
             TEXT | BINARY if content.shared => packer.pack_shared(&content.payload, &content.deflated),
             TEXT | BINARY => packer.pack(&content.payload),
@@ -160,5 +197,17 @@ mod tests {
         let (_, payload) = head(&Frame::close(Some(&reason)));
         assert_eq!(payload.len(), 2 + 122);
         assert!(std::str::from_utf8(&payload[2..]).is_ok());
+    }
+
+    #[test]
+    fn a_bundle_is_its_frames_one_after_the_other() {
+        let frames = [Frame::broadcast("one"), Frame::broadcast("two".repeat(100))];
+        let Some(bundle) = Frame::bundle(frames.to_vec()) else { panic!("no bundle") };
+        let (header, payload) = head(&bundle);
+        let apart: Vec<u8> =
+            frames.iter().map(head).flat_map(|(header, payload)| [header, payload.to_vec()].concat()).collect();
+        assert!(header.is_empty() && bundle.count() == 2);
+        assert_eq!(payload, apart);
+        assert!(Frame::bundle(Vec::new()).is_none());
     }
 }

@@ -13,6 +13,8 @@ use std::time::Instant;
 const FRAME: u64 = 1 << 40;
 /// What one ticket can weigh: 64 GiB, so that even sixteen such frames do not run into the count of frames.
 const MOST_BYTES: u64 = 1 << 36;
+/// What one ticket can count: far more than ever goes out together.
+const MOST_FRAMES: u64 = 1 << 16;
 
 /// How much may wait for one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,25 +64,33 @@ impl Gate {
     /// # Errors
     /// [`Overflow`] if there is no room, now and from then on: an overflow is not forgotten.
     pub fn charge(self: &Arc<Self>, bytes: usize) -> Result<Ticket, Overflow> {
-        let bytes = weight(bytes);
+        self.charge_all(1, bytes)
+    }
+
+    /// Takes room for `frames` frames of `bytes` together, as [`Gate::charge`] does for one.
+    ///
+    /// # Errors
+    /// [`Overflow`] if there is no room for all of them.
+    pub fn charge_all(self: &Arc<Self>, frames: usize, bytes: usize) -> Result<Ticket, Overflow> {
+        let (count, bytes) = (tally(frames), weight(bytes));
         if self.overflowed() {
             return Err(Overflow);
         }
         let taken = self.load.fetch_update(Ordering::AcqRel, Ordering::Acquire, |load| {
             let (frames, held) = parts(load);
-            let fits = frames < u64::from(self.queue.frames) && held + bytes <= self.queue.bytes;
-            (fits || frames == 0).then_some(load + FRAME + bytes)
+            let fits = frames + count <= u64::from(self.queue.frames) && held + bytes <= self.queue.bytes;
+            (fits || frames == 0).then_some(load + count * FRAME + bytes)
         });
         if taken.is_err() {
             self.overflowed.store(true, Ordering::Release);
             return Err(Overflow);
         }
-        Ok(Ticket { gate: Arc::clone(self), bytes })
+        Ok(Ticket { gate: Arc::clone(self), held: count * FRAME + bytes })
     }
 
-    /// Gives back what a settled ticket for a frame of `bytes` held.
-    pub(super) fn release(&self, bytes: usize) {
-        self.load.fetch_sub(FRAME + weight(bytes), Ordering::AcqRel);
+    /// Gives back what a settled ticket for `frames` frames of `bytes` together held.
+    pub(super) fn release(&self, frames: usize, bytes: usize) {
+        self.load.fetch_sub(tally(frames) * FRAME + weight(bytes), Ordering::AcqRel);
     }
 
     /// Whether the queue has ever been full.
@@ -106,42 +116,43 @@ impl Gate {
     }
 }
 
-/// Room taken in a gate for one frame. It travels with the message to the session, which settles it on the frame that
-/// comes of it; dropped on the way, it gives the room back.
+/// Room taken in a gate. It travels with the message to the session, which settles it on the frame that comes of it;
+/// dropped on the way, it gives the room back.
 #[derive(Debug)]
 pub struct Ticket {
     gate: Arc<Gate>,
-    bytes: u64,
+    /// As the gate counts it: frames above bytes.
+    held: u64,
 }
 
 impl Ticket {
-    /// Moves the room to a frame of `bytes`, released when that frame leaves. The size need not be the one charged: it
-    /// may not have been known then.
-    pub(super) fn settle(self, bytes: usize) {
-        let bytes = weight(bytes);
-        if bytes >= self.bytes {
-            self.gate.load.fetch_add(bytes - self.bytes, Ordering::AcqRel);
-        } else {
-            self.gate.load.fetch_sub(self.bytes - bytes, Ordering::AcqRel);
+    /// Moves the room to `frames` frames of `bytes` together, released when they leave. Neither need be what was
+    /// charged: it may not have been known then.
+    pub(super) fn settle(mut self, frames: usize, bytes: usize) {
+        let settled = tally(frames) * FRAME + weight(bytes);
+        if settled > self.held {
+            self.gate.load.fetch_add(settled - self.held, Ordering::AcqRel);
+        } else if settled < self.held {
+            self.gate.load.fetch_sub(self.held - settled, Ordering::AcqRel);
         }
-        let mut settled = self;
-        settled.bytes = SETTLED;
+        self.held = 0;
     }
 }
 
-/// Marks a ticket whose room has passed to a frame.
-const SETTLED: u64 = u64::MAX;
-
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if self.bytes != SETTLED {
-            self.gate.load.fetch_sub(FRAME + self.bytes, Ordering::AcqRel);
+        if self.held > 0 {
+            self.gate.load.fetch_sub(self.held, Ordering::AcqRel);
         }
     }
 }
 
 fn weight(bytes: usize) -> u64 {
     (bytes as u64).min(MOST_BYTES)
+}
+
+fn tally(frames: usize) -> u64 {
+    (frames as u64).min(MOST_FRAMES)
 }
 
 fn parts(load: u64) -> (u64, u64) {
@@ -184,13 +195,23 @@ mod tests {
     #[test]
     fn a_settled_ticket_is_released_at_its_new_size() {
         let gate = gate(4, 100);
-        gate.charge(10).unwrap().settle(70);
+        gate.charge(10).unwrap().settle(1, 70);
         assert_eq!(gate.load(), (1, 70));
-        gate.charge(30).unwrap().settle(5);
-        gate.release(70);
-        gate.release(5);
+        gate.charge(30).unwrap().settle(1, 5);
+        gate.release(1, 70);
+        gate.release(1, 5);
         assert_eq!(gate.load(), (0, 0));
         assert!(!gate.overflowed());
+    }
+
+    #[test]
+    fn several_frames_are_charged_settled_and_released_together() {
+        let gate = gate(4, 100);
+        gate.charge_all(3, 30).unwrap().settle(2, 20);
+        assert_eq!(gate.load(), (2, 20));
+        assert!(gate.charge_all(3, 3).is_err(), "five frames are too many");
+        gate.release(2, 20);
+        assert_eq!(gate.load(), (0, 0));
     }
 
     #[test]

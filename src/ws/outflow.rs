@@ -37,8 +37,7 @@ pin_project! {
         line: Rc<Line>,
         gate: Arc<Gate>,
         packer: Packer,
-        // The rest of a large payload, and the size the gate has for its frame.
-        rest: Option<(Bytes, Option<usize>)>,
+        rest: Option<Rest>,
         // What the context encoded itself while a large payload was on its way.
         aside: Option<Bytes>,
         ended: bool,
@@ -101,6 +100,9 @@ where
         let batch = gather(this.line, this.gate, this.packer, this.rest);
         if !batch.is_empty() {
             Poll::Ready(Some(Ok(batch)))
+        } else if let Some(slice) = next_slice(this.rest, this.gate) {
+            // A bundle that nothing stood before.
+            Poll::Ready(Some(Ok(slice)))
         } else if !*this.ended {
             Poll::Pending
         } else if this.line.is_dismissed() && !std::mem::replace(this.flushed, true) {
@@ -123,34 +125,43 @@ fn finish(line: &Line, cord: &Weak<Cord>) {
     }
 }
 
+/// The rest of what is handed on as it lies, with the frames and bytes that the gate has for it.
+struct Rest {
+    payload: Bytes,
+    charged: Option<(usize, usize)>,
+}
+
 /// The next slice of a large payload.
-fn next_slice(rest: &mut Option<(Bytes, Option<usize>)>, gate: &Gate) -> Option<Bytes> {
-    let (payload, charged) = rest.as_mut()?;
+fn next_slice(rest: &mut Option<Rest>, gate: &Gate) -> Option<Bytes> {
+    let Rest { payload, charged } = rest.as_mut()?;
     let slice = payload.split_to(payload.len().min(SLICE));
     if payload.is_empty() {
-        charged.iter().for_each(|size| gate.release(*size));
+        charged.iter().for_each(|(frames, bytes)| gate.release(*frames, *bytes));
         *rest = None;
     }
     Some(slice)
 }
 
 /// Encodes what waits, up to a batch. A large payload is left in `rest`.
-fn gather(line: &Line, gate: &Gate, packer: &mut Packer, rest: &mut Option<(Bytes, Option<usize>)>) -> Bytes {
+fn gather(line: &Line, gate: &Gate, packer: &mut Packer, rest: &mut Option<Rest>) -> Bytes {
     let mut batch = BytesMut::new();
     while batch.len() < BATCH {
         let Some(frame) = line.pop() else { break };
         if frame.is_ping() && line.ping() == Ping::Queued {
             line.set_ping(Ping::Left(now()));
         }
-        let charged = frame.is_charged().then(|| frame.size());
-        batch.reserve(HEADER_LIMIT + frame.size().min(COPIED));
+        let charged = frame.is_charged().then(|| (frame.count(), frame.size()));
+        let shared = frame.is_bundle() && packer.is_plain();
+        if !shared {
+            batch.reserve(HEADER_LIMIT + frame.size().min(COPIED));
+        }
         let payload = frame.encode(packer, &mut batch);
-        if payload.len() > COPIED {
-            *rest = Some((payload, charged));
+        if shared || payload.len() > COPIED {
+            *rest = Some(Rest { payload, charged });
             break;
         }
         batch.extend_from_slice(&payload);
-        charged.iter().for_each(|size| gate.release(*size));
+        charged.iter().for_each(|(frames, bytes)| gate.release(*frames, *bytes));
     }
     batch.freeze()
 }

@@ -16,17 +16,16 @@ use actix_web_actors::ws::{CloseCode, CloseReason, Message, ProtocolError, Webso
 
 use callboard_actors::metrics::Living;
 use callboard_actors::outbox::Outbox;
-use callboard_actors::protocol::{Command, Interest, Timestamp, To, Token};
+use callboard_actors::protocol::{Command, Interest, Timestamp, Token};
 use callboard_actors::tenant::SessionCard;
 use callboard_actors::visit::Visit;
 
-use self::outlet::{Handed, SessionOutlet};
+use self::outlet::{Handed, Parcel, SessionOutlet};
 use super::assembly::Incoming;
 use super::ledger::Ledger;
 use super::pace::Pace;
 use super::reaper::Nudge;
 use super::wire::Wire;
-use crate::dialect::Audience;
 use crate::metrics;
 
 pub use self::setup::{Manners, Setup};
@@ -154,13 +153,10 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
 impl Handler<Handed> for Session {
     type Result = ();
 
-    fn handle(&mut self, Handed(delivery, ticket): Handed, _: &mut Self::Context) {
-        match delivery.to {
-            To::Requester(token) => {
-                self.reply(token, &delivery.envelope.event, delivery.envelope.at, Some(ticket));
-            }
-            To::Member => self.say_shared(&delivery, Audience::Member, 0, ticket),
-            To::Subscriber => self.say_shared(&delivery, Audience::Subscriber, 1, ticket),
+    fn handle(&mut self, Handed(parcel, ticket): Handed, _: &mut Self::Context) {
+        match parcel {
+            Parcel::One(delivery) => self.one(&delivery, ticket),
+            Parcel::Several(bundle) => self.several(&bundle, ticket),
         }
     }
 }

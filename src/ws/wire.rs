@@ -124,9 +124,9 @@ impl Wire {
 
     /// Sends a frame whose room was taken before it came here.
     pub fn deliver(&self, ticket: Ticket, frame: Frame) {
-        let size = frame.size();
+        let (count, size) = (frame.count(), frame.size());
         if self.line.push(frame) {
-            ticket.settle(size);
+            ticket.settle(count, size);
         }
     }
 

@@ -5,6 +5,7 @@
 #![allow(dead_code)]
 
 pub mod client;
+pub mod collector;
 pub mod models;
 pub mod pattern;
 pub mod quiet;

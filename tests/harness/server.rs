@@ -23,6 +23,10 @@ pub struct Setup {
     pub files: Vec<(String, String)>,
     /// A workspace that is there already, instead of one made of `files`.
     pub workspace: Option<PathBuf>,
+    /// A data folder somewhere else than in the world of the test.
+    pub data: Option<PathBuf>,
+    /// Whether a write past the limit of a file's size is an error, as on a full disk, and not the process's end.
+    pub limited: bool,
 }
 
 /// A running server. Dropping it kills it.
@@ -117,7 +121,7 @@ impl Server {
 
     /// Its data folder.
     pub fn data(&self) -> PathBuf {
-        self.world.path().join("data")
+        self.setup.data.clone().unwrap_or_else(|| self.world.path().join("data"))
     }
 
     /// The folder that its agents may read.
@@ -236,6 +240,13 @@ fn program() -> Command {
     command
 }
 
+/// The program in a process that ignores the signal which a write past the limit of a file's size brings.
+fn limited() -> Command {
+    let mut command = Command::new("sh");
+    command.env_clear().args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_callboard")]);
+    command
+}
+
 /// A process that listens and is ready.
 struct Launched {
     child: Child,
@@ -246,9 +257,10 @@ struct Launched {
 }
 
 fn launch(setup: &Setup, world: &Path) -> Launched {
-    let mut command = program();
+    let mut command = if setup.limited { limited() } else { program() };
     command.args(["serve", "--bind", "127.0.0.1:0", "--config"]).arg(world.join("callboard.toml"));
-    command.arg("--data-dir").arg(world.join("data")).env("RUST_BACKTRACE", "1");
+    let data = setup.data.clone().unwrap_or_else(|| world.join("data"));
+    command.arg("--data-dir").arg(data).env("RUST_BACKTRACE", "1");
     let workspace = setup.workspace.clone().unwrap_or_else(|| world.join("workspace"));
     command.env("CALLBOARD_SERVER__WORKSPACE", workspace);
     if !setup.agents.is_empty() {

@@ -114,7 +114,7 @@ fn main() {
 }
 
 async fn soak(args: &Args) -> bool {
-    let server = Server::with(CONFIG);
+    let mut server = Server::with(CONFIG);
     let since = Instant::now();
     let scene = Arc::new(scene(&server, args));
     let length = Duration::from_secs_f64(args.minutes * 60.0);
@@ -132,6 +132,9 @@ async fn soak(args: &Args) -> bool {
     judge(&scene, &before, &after);
     let own = server.tool(&["token", "--tenant", "default", "--agent", "reader"]);
     scene.ledger.check(&server, &own).await;
+    if !server.terminate().success() {
+        scene.ledger.violation("the server did not stop as it should".to_owned());
+    }
     report::write(&args.out, &scene.ledger, &samples, (&before, &after), args.clients, warm + main)
 }
 

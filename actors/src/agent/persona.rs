@@ -25,6 +25,9 @@ pub struct Persona {
     /// Names of the tools it may use.
     #[serde(default)]
     pub tools: Vec<String>,
+    /// What it may use of the servers of tools that the server's configuration lists: `files`, `files/read_*`.
+    #[serde(default)]
+    pub mcp: Vec<String>,
     /// Names of tools that it may use only when somebody has approved of it; `*`: all of them.
     #[serde(default)]
     pub approval: Vec<String>,

@@ -65,10 +65,17 @@ impl Builtin {
     /// The agent's own tools and all there are. Work outside any conversation neither reads nor leaves memories.
     fn tools(&self, run: &Run) -> (Tools<'_>, Tools<'_>) {
         let usable = |tools: &[Arc<dyn Tool>]| tools.iter().filter(|tool| !tool.uses_memory()).cloned().collect();
-        if run.is_errand() {
-            return (Cow::Owned(usable(&self.own)), Cow::Owned(usable(&self.all)));
+        let (mut own, all): (Tools<'_>, Tools<'_>) = if run.is_errand() {
+            (Cow::Owned(usable(&self.own)), Cow::Owned(usable(&self.all)))
+        } else {
+            (Cow::Borrowed(&self.own), Cow::Borrowed(&self.all))
+        };
+        // These do not feel meant by what is said; they are used by their names.
+        let found: Vec<_> = self.materials.sources.iter().flat_map(|source| source.tools(&run.agent)).collect();
+        if !found.is_empty() {
+            own.to_mut().extend(found);
         }
-        (Cow::Borrowed(&self.own), Cow::Borrowed(&self.all))
+        (own, all)
     }
 
     fn scene(&self, brief: &Brief) -> Scene {
@@ -105,7 +112,15 @@ impl Builtin {
             scene.check()?;
             let mut span = execute_tool(&brief.trace, planned.tool.name());
             scene.trace = span.trace().clone();
-            let act = async { planned.tool.call(&planned.bid.arguments, &scene) };
+            // The house's own tools block, and do so on the thread that the brain has; those of sources wait for others.
+            let own = self.all.iter().any(|tool| Arc::ptr_eq(tool, &planned.tool));
+            let own = own || self.own.iter().any(|tool| Arc::ptr_eq(tool, &planned.tool));
+            let act = async {
+                if own {
+                    return planned.tool.call(&planned.bid.arguments, &scene);
+                }
+                Arc::clone(&planned.tool).perform(planned.bid.arguments.clone(), scene.clone()).await
+            };
             let result = brief.tape.tool(&planned.call(), act).await?;
             if let Err(error) = &result {
                 span.fail(error);

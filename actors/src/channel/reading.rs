@@ -7,7 +7,7 @@ use super::known::MAX_KNOWN;
 use super::record::{PUBLICATIONS, PublicationRecord, STATES, StateRecord};
 use super::{Log, size};
 use crate::journal::format::decode;
-use crate::journal::{Journal, Place, PlaceName, Record, Stream};
+use crate::journal::{Journal, Place, PlaceName, Record, Stream, read_on};
 use crate::protocol::{ChannelId, Error, MessageId, Publication, TenantId, Timestamp};
 
 /// Publications read at a time.
@@ -82,7 +82,8 @@ pub fn state(journal: &dyn Journal, place: Place) -> Result<Option<StateRecord>,
     records.last().map(decode).transpose()
 }
 
-/// Publications with a `seq` above `after`, oldest first. Blocks.
+/// Publications with a `seq` above `after`, oldest first. In a channel a place that is kept no longer is an error; an
+/// inbox goes on with the first there is. Blocks.
 pub fn page(
     journal: &dyn Journal,
     place: Place,
@@ -91,7 +92,12 @@ pub fn page(
     after: u64,
     limit: usize,
 ) -> Result<Vec<Arc<Publication>>, Error> {
-    publications(&journal.read_after(Stream { place, lane: PUBLICATIONS }, after, limit)?, tenant, channel)
+    let stream = Stream { place, lane: PUBLICATIONS };
+    let records = match channel {
+        Some(_) => read_on(journal, stream, after, limit)?,
+        None => journal.read_after(stream, after, limit)?,
+    };
+    publications(&records, tenant, channel)
 }
 
 /// As much as a reader may be sent at once: a page that is bounded in bytes as well.

@@ -6,7 +6,7 @@ use actix::prelude::*;
 
 use super::{Channel, Nature, reading};
 use crate::outbox::Delivered;
-use crate::protocol::{Error, Event, Publication, Timestamp, To};
+use crate::protocol::{Code, Error, Event, Publication, Timestamp, To};
 use crate::request::Request;
 
 impl Channel {
@@ -62,7 +62,13 @@ impl Channel {
                     request.reply(Event::ReplayPaused { channel: channel.id().cloned(), after });
                 }
             }
-            Err(error) => request.refuse(error),
+            Err(error) => {
+                // What is gone does not come back: the reader is told so, and hears what comes from here on.
+                if error.code == Code::CursorExpired {
+                    channel.listeners.put(request.outbox.clone(), to, true);
+                }
+                request.refuse(error);
+            }
         }));
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::record::{AskRecord, FAILURES, MESSAGES, MessageRecord, STATES, StateR
 use super::taped::{self, TAPES, WaitRecord};
 use super::{Log, RECENT};
 use crate::journal::format::decode;
-use crate::journal::{Journal, Place, PlaceName, Record, Stream};
+use crate::journal::{Journal, Place, PlaceName, Record, Stream, read_back, read_on};
 use crate::protocol::{ConversationId, Error, Message, Timestamp};
 use crate::tape::{Gate, Tape};
 
@@ -75,7 +75,7 @@ pub fn state(journal: &dyn Journal, place: Place) -> Result<Option<StateRecord>,
     records.last().map(decode).transpose()
 }
 
-/// A page of messages below `before`, oldest first. Blocks.
+/// A page of messages below `before`, oldest first. A place that is kept no longer is an error. Blocks.
 pub fn page(
     journal: &dyn Journal,
     place: Place,
@@ -83,10 +83,16 @@ pub fn page(
     before: Option<u64>,
     limit: usize,
 ) -> Result<Vec<Arc<Message>>, Error> {
-    messages(&journal.read_before(Stream { place, lane: MESSAGES }, before, limit)?, id)
+    messages(&read_back(journal, Stream { place, lane: MESSAGES }, before, limit)?, id)
 }
 
-/// A page of messages above `after`, oldest first. Blocks.
+/// Where the page older than this one begins, if there is one. Blocks.
+pub fn older(journal: &dyn Journal, place: Place, page: &[Arc<Message>]) -> Result<Option<u64>, Error> {
+    let first = journal.first(Stream { place, lane: MESSAGES })?;
+    Ok(page.first().map(|message| message.seq).filter(|seq| *seq > first))
+}
+
+/// A page of messages above `after`, oldest first. A place that is kept no longer is an error. Blocks.
 pub fn page_after(
     journal: &dyn Journal,
     place: Place,
@@ -94,7 +100,7 @@ pub fn page_after(
     after: u64,
     limit: usize,
 ) -> Result<Vec<Arc<Message>>, Error> {
-    messages(&journal.read_after(Stream { place, lane: MESSAGES }, after, limit)?, id)
+    messages(&read_on(journal, Stream { place, lane: MESSAGES }, after, limit)?, id)
 }
 
 fn messages(records: &[Record], id: &ConversationId) -> Result<Vec<Arc<Message>>, Error> {

@@ -71,10 +71,13 @@ impl Conversation {
         let (journal, place, id) = (self.tenant.house.journal.clone(), self.log.place, self.id.clone());
         // Only what is committed is shown, so that a page never tells more than the events did.
         let before = before.unwrap_or(u64::MAX).min(self.committed_head() + 1);
-        let read = crate::house::off_arbiter(move || loading::page(&*journal, place, &id, Some(before), limit));
+        let read = crate::house::off_arbiter(move || {
+            let page = loading::page(&*journal, place, &id, Some(before), limit)?;
+            let next_before = loading::older(&*journal, place, &page)?;
+            Ok((page, next_before))
+        });
         ctx.spawn(read.into_actor(self).map(move |page, conversation, _| match page {
-            Ok(messages) => {
-                let next_before = messages.first().map(|first| first.seq).filter(|seq| *seq > 1);
+            Ok((messages, next_before)) => {
                 let conversation = conversation.id.clone();
                 request.reply(Event::History { conversation, messages, next_before, resume: None });
             }

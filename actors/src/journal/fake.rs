@@ -16,6 +16,7 @@ struct State {
     fail: bool,
     names: HashMap<PlaceName, Place>,
     streams: HashMap<Stream, Vec<Vec<u8>>>,
+    firsts: HashMap<Stream, u64>,
 }
 
 impl Fake {
@@ -45,6 +46,14 @@ impl State {
                     stream.push(bytes);
                 }
                 Entry::Close { .. } => {}
+                Entry::Trim { stream, first } => {
+                    assert!(
+                        first <= self.streams.get(&stream).map_or(0, Vec::len) as u64 + 1,
+                        "what is there is trimmed"
+                    );
+                    let known = self.firsts.entry(stream).or_insert(1);
+                    *known = first.max(*known);
+                }
                 Entry::Delete { place } => {
                     self.names.retain(|_, named| *named != place);
                     self.streams.retain(|stream, _| stream.place != place);
@@ -56,7 +65,9 @@ impl State {
 
     fn records(&self, stream: Stream) -> Vec<Record> {
         let records = self.streams.get(&stream).into_iter().flatten();
-        records.zip(1..).map(|(bytes, seq)| Record { seq, bytes: bytes.clone() }).collect()
+        let first = self.firsts.get(&stream).copied().unwrap_or(1);
+        let records = records.zip(1..).map(|(bytes, seq)| Record { seq, bytes: bytes.clone() });
+        records.filter(|record| record.seq >= first).collect()
     }
 }
 
@@ -93,6 +104,19 @@ impl Journal for Fake {
 
     fn head(&self, stream: Stream) -> Result<u64, Error> {
         Ok(self.state().streams.get(&stream).map_or(0, |records| records.len() as u64))
+    }
+
+    fn first(&self, stream: Stream) -> Result<u64, Error> {
+        Ok(self.state().firsts.get(&stream).copied().unwrap_or(1))
+    }
+
+    fn places(&self, after: Place, limit: usize) -> Result<Vec<(Place, PlaceName)>, Error> {
+        let state = self.state();
+        let mut places: Vec<_> = state.names.iter().map(|(name, place)| (*place, name.clone())).collect();
+        places.retain(|(place, _)| *place > after);
+        places.sort_by_key(|(place, _)| *place);
+        places.truncate(limit);
+        Ok(places)
     }
 
     fn append(&self, batch: Batch, done: Done) {

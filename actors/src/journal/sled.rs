@@ -4,41 +4,53 @@
 //! costs about 10 µs whatever its length. Where a stream's records are, what places are called and what is unfinished
 //! is in the log as well, but read from two other sources: memory for what happened since the last checkpoint
 //! (`state`), keys of their own for what came before (`index`, `names`). One thread writes (`writer`).
-//! Space of deleted places is not given back here.
+//! What was deleted or trimmed is taken out of the log behind the next checkpoint (`sweep`), for sled to use its room
+//! again.
 
+mod backup;
 mod checkpoint;
 mod disk;
 mod draft;
 mod heads;
+mod hold;
 mod index;
 mod key;
 mod names;
 mod open;
 mod page;
 mod poison;
+mod pulse;
 mod queue;
 mod segment;
 mod state;
 mod store;
+mod sweep;
+mod verify;
 mod watermark;
 mod writer;
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
+pub use backup::Copied;
 pub use disk::{Disk, RealDisk};
 pub use open::OpenError;
+pub use verify::{Look, Verified};
 
 use super::{Batch, Done, Health, Journal, Kind, Place, PlaceName, Position, Record, Size, Stream};
 use crate::protocol::{Code, Error, TenantId};
+use hold::Held;
 use poison::{Poison, streams};
-use queue::{Closing, Queue};
+use pulse::{Pulse, unavailable};
+use queue::{Closing, Job, Queue};
 use state::State;
 use store::{Fault, Store};
-use writer::Writer;
+use writer::{Outcome, Writer};
 
 /// How a store is run. The defaults fit a server; tests and benches change them.
 #[derive(Clone, Debug)]
@@ -53,6 +65,9 @@ pub struct Options {
     pub checkpoint_every: usize,
     /// Bytes of sled's page cache. Its own default of 1 GB is more than a server beside others should take.
     pub cache: u64,
+    /// How long a commit may take until those who wait for it are told that the store is not available: far longer than
+    /// the slowest sync of a disk that works.
+    pub stall: Duration,
     /// The disk.
     pub disk: Arc<dyn Disk>,
 }
@@ -64,10 +79,17 @@ impl Default for Options {
             queue_bytes: 32 << 20,
             checkpoint_every: 16_384,
             cache: 64 << 20,
+            stall: Duration::from_secs(15),
             disk: Arc::new(RealDisk),
         }
     }
 }
+
+/// Lanes looked at where all of a place are meant: more than any kind of place has.
+const LANES: u8 = 8;
+
+/// Bytes of sled's page cache for a copy, which is written once and not read.
+const COPY_CACHE: u64 = 16 << 20;
 
 /// What the writer and the readers share.
 #[derive(Debug)]
@@ -78,15 +100,24 @@ struct Shared {
     poison: Poison,
     health: RwLock<Health>,
     next_place: AtomicU64,
+    pulse: Pulse,
+    settling: Mutex<Held>,
     /// After the store: nobody else may open it before it is closed.
     _lock: File,
+}
+
+/// The threads of a journal in use.
+#[derive(Debug)]
+struct Threads {
+    writer: JoinHandle<Result<(), Error>>,
+    watchdog: JoinHandle<()>,
 }
 
 /// The journal on the local disk. Dropped without [`Journal::close`], it still writes what is queued.
 #[derive(Debug)]
 pub struct SledJournal {
     shared: Arc<Shared>,
-    writer: Mutex<Option<JoinHandle<Result<(), Error>>>>,
+    threads: Mutex<Option<Threads>>,
 }
 
 impl SledJournal {
@@ -101,24 +132,70 @@ impl SledJournal {
             poison: Poison::default(),
             health: RwLock::new(Health::Ready),
             next_place: AtomicU64::new(opened.next_place),
+            pulse: Pulse::default(),
+            settling: Mutex::default(),
             _lock: opened.lock,
         });
+        let failed = |source| OpenError::Io { dir: dir.to_owned(), source };
         let writer = Writer::new(Arc::clone(&shared), options.checkpoint_every);
-        let writer = thread::Builder::new()
-            .name("journal".to_owned())
-            .spawn(move || writer.run())
-            .map_err(|source| OpenError::Io { dir: dir.to_owned(), source })?;
-        Ok(Arc::new(Self { shared, writer: Mutex::new(Some(writer)) }))
+        let writer = thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run()).map_err(failed)?;
+        let (watched, stall) = (Arc::clone(&shared), options.stall);
+        let watch = move || pulse::watch(&watched, stall);
+        let watchdog = thread::Builder::new().name("journal-watch".to_owned()).spawn(watch).map_err(failed)?;
+        Ok(Arc::new(Self { shared, threads: Mutex::new(Some(Threads { writer, watchdog })) }))
+    }
+
+    /// Copies the store as it is now into the folder `to`, which must be empty or missing, while it is in use. `told`
+    /// hears how many segments are done, and of how many. Blocks.
+    pub fn copy(&self, to: &Path, told: &dyn Fn(u64, u64)) -> Result<Copied, Error> {
+        backup::copy(&self.shared, to, COPY_CACHE, told).map_err(|fault| {
+            log::error!("the store could not be copied: {fault}");
+            Error::new(Code::StoreUnavailable, format!("The store could not be copied: {fault}"))
+        })
+    }
+
+    /// Walks the store, also while it is in use: sequences, checksums, references. `look` sees each record and may find
+    /// fault with it; `told` hears how many were read so far. Blocks.
+    pub fn verify(&self, look: Look<'_>, told: &dyn Fn(u64)) -> Result<Verified, Error> {
+        Ok(verify::walk(&self.shared, look, told)?)
     }
 
     fn end(&self, how: Closing) -> Result<(), Error> {
         self.shared.queue.close(how);
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match writer {
-            // Dropped by a caller that the writer told something: it ends by itself.
-            Some(writer) if writer.thread().id() == thread::current().id() => Ok(()),
-            Some(writer) => writer.join().unwrap_or_else(|_| Err(Error::internal("The store's writer panicked"))),
-            None => Ok(()),
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Threads { writer, watchdog }) = threads else { return Ok(()) };
+        // Dropped by a caller that one of them told something: they end by themselves.
+        if [writer.thread().id(), watchdog.thread().id()].contains(&thread::current().id()) {
+            return Ok(());
+        }
+        // The writer is waited for no longer than its disk is; the process may end without it.
+        if !self.shared.pulse.wait_for_end() {
+            return Err(unavailable());
+        }
+        let ended = writer.join().unwrap_or_else(|_| Err(Error::internal("The store's writer panicked")));
+        // It ends behind the writer, and holds the store until then.
+        let _ = watchdog.join();
+        ended
+    }
+}
+
+impl Shared {
+    /// Tells a caller; what it does with that must not end the writer.
+    fn tell(&self, outcome: Outcome) {
+        if outcome.result.is_err() {
+            self.poison.failed(outcome.job, &outcome.streams);
+        }
+        let told = catch_unwind(AssertUnwindSafe(|| (outcome.done)(outcome.result)));
+        if told.is_err() {
+            log::error!("a caller of the journal panicked when it was told the outcome");
+        }
+    }
+
+    /// Tells those who wait in the queue that nothing is written at the moment.
+    fn refuse(&self, jobs: Vec<Job>) {
+        for job in jobs {
+            let streams = streams(&job.batch).collect();
+            self.tell(Outcome { job: job.number, streams, done: job.done, result: Err(unavailable()) });
         }
     }
 }
@@ -157,6 +234,14 @@ impl Journal for SledJournal {
     fn head(&self, stream: Stream) -> Result<u64, Error> {
         self.shared.poison.asked(stream, || self.shared.queue.next_number());
         Ok(page::head(&self.shared.state, &self.shared.store, stream)?)
+    }
+
+    fn first(&self, stream: Stream) -> Result<u64, Error> {
+        Ok(page::first(&self.shared.state, &self.shared.store, stream)?)
+    }
+
+    fn places(&self, after: Place, limit: usize) -> Result<Vec<(Place, PlaceName)>, Error> {
+        Ok(names::places(&self.shared.state, &self.shared.store, after, limit)?)
     }
 
     fn append(&self, batch: Batch, done: Done) {
@@ -198,7 +283,7 @@ impl From<Fault> for Error {
         log::error!("the store cannot be used: {fault}");
         match fault {
             Fault::Damaged(what) => Self::internal("The store is damaged").with_details(what),
-            Fault::Sled(_) | Fault::Io(_) | Fault::Locked | Fault::Away => {
+            Fault::Sled(_) | Fault::Io(_) | Fault::Locked | Fault::Away | Fault::Stalled(_) => {
                 Self::new(Code::StoreUnavailable, "The store cannot be used at the moment")
             }
         }

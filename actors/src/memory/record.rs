@@ -10,7 +10,7 @@ const VERSION: u8 = 1;
 
 /// What a record says.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub(super) enum Entry {
+pub(crate) enum Entry {
     /// Something was remembered.
     Kept { id: MessageId, agent: AgentName, conversation: ConversationId, text: String, importance: f32, at: Timestamp },
     /// The fact with this `seq` was forgotten.
@@ -25,11 +25,11 @@ impl From<&Fact> for Entry {
 }
 
 impl Entry {
-    pub(super) fn encode(&self) -> Result<Vec<u8>, Error> {
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, Error> {
         postcard::to_extend(self, vec![VERSION]).map_err(|_| Error::internal("A memory could not be encoded"))
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, Error> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Error> {
         match bytes.split_first() {
             Some((&VERSION, rest)) => {
                 postcard::from_bytes(rest).map_err(|_| Error::internal("A memory in the store cannot be read"))

@@ -1,5 +1,6 @@
 //! The facts of one memory: a projection of its stream, and the changes to that stream.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -7,16 +8,24 @@ use super::index::{Index, coverage};
 use super::record::Entry;
 use super::{Change, Fact, Found, MAX_FACTS, Whose};
 use crate::journal::{self, Batch, Journal, Kind, Place, PlaceName, Position, Stream};
-use crate::protocol::{AgentName, Error, MessageId};
+use crate::protocol::{AgentName, Error, MessageId, Timestamp};
 
 /// Records read at a time while loading.
 const PAGE: usize = 512;
+
+/// Records beyond twice the facts that a stream may have before its beginning is given up: not worth the while below.
+const SPARE: u64 = 256;
+
+/// Facts written again at a time, so that what stands before them can go: a write stays below 128 KiB.
+const MOVED: usize = 32;
 
 /// The facts of one memory.
 #[derive(Debug, Default)]
 pub(super) struct Shelf {
     loaded: bool,
     place: Option<Place>,
+    /// The first record of the stream that is kept.
+    first: u64,
     head: u64,
     facts: BTreeMap<u64, Arc<Fact>>,
     seqs: HashMap<MessageId, u64>,
@@ -35,6 +44,9 @@ pub(super) struct Effects {
     head: u64,
     drop: Option<u64>,
     keep: Option<(u64, Arc<Fact>)>,
+    /// Facts that stand at another place now: from, to.
+    moved: Vec<(u64, u64)>,
+    first: u64,
 }
 
 impl Shelf {
@@ -53,6 +65,7 @@ impl Shelf {
         *self = Self { place: journal.find(&name(whose))?, ..Self::default() };
         if let Some(place) = self.place {
             self.head = journal.head(stream(place))?;
+            self.first = journal.first(stream(place))?;
             let mut after = 0;
             while after < self.head {
                 let page = journal.read_after(stream(place), after, PAGE)?;
@@ -93,7 +106,8 @@ impl Shelf {
             head += 1;
             batch.push(append(place, head, &entry)?);
         }
-        Ok(Planned { batch, effects: Effects { place, head, drop, keep: Some((head, Arc::clone(fact))) } })
+        let keep = Some((head, Arc::clone(fact)));
+        self.planned(batch, Effects { place, head, drop, keep, moved: Vec::new(), first: self.first })
     }
 
     /// The change that forgets a fact, if it is there and the agent's.
@@ -104,13 +118,37 @@ impl Shelf {
         }
         let head = self.head + 1;
         let batch = vec![append(place, head, &Entry::Forgotten { seq })?];
-        Ok(Some(Planned { batch, effects: Effects { place, head, drop: Some(seq), keep: None } }))
+        let effects = Effects { place, head, drop: Some(seq), keep: None, moved: Vec::new(), first: self.first };
+        self.planned(batch, effects).map(Some)
+    }
+
+    /// A change, and with it, where most of the stream is of the past, a step towards giving up its beginning: the oldest
+    /// facts are written again at its end, and it begins behind where they stood.
+    fn planned(&self, mut batch: Batch, mut effects: Effects) -> Result<Planned, Error> {
+        let length = effects.head - effects.first.max(1) + 1;
+        if length > 2 * self.facts.len() as u64 + SPARE {
+            let stays = |(seq, _): &(&u64, &Arc<Fact>)| Some(**seq) != effects.drop;
+            let mut oldest = self.facts.iter().filter(stays);
+            let mut moved = Vec::new();
+            for (seq, fact) in oldest.by_ref().take(MOVED) {
+                effects.head += 1;
+                batch.push(append(effects.place, effects.head, &Entry::from(fact.as_ref()))?);
+                moved.push((*seq, effects.head));
+            }
+            let kept = effects.keep.as_ref().map(|(seq, _)| *seq);
+            let next = oldest.next().map(|(seq, _)| *seq).or(kept).or(moved.first().map(|(_, to)| *to));
+            effects.first = next.unwrap_or(effects.head + 1);
+            batch.push(journal::Entry::Trim { stream: stream(effects.place), first: effects.first });
+            effects.moved = moved;
+        }
+        Ok(Planned { batch, effects })
     }
 
     /// Does what a change, now written, does; tells what happened.
     pub(super) fn apply(&mut self, effects: Effects, whose: &Whose) -> Vec<Change> {
         self.place = Some(effects.place);
         self.head = effects.head;
+        self.first = effects.first;
         let owner = || whose.owner.clone();
         let dropped = effects.drop.and_then(|seq| self.remove(seq));
         let dropped = dropped.map(|fact| Change { fact, kept: false, owner: owner() });
@@ -118,6 +156,11 @@ impl Shelf {
             self.insert(seq, Arc::clone(&fact));
             Change { fact, kept: true, owner: owner() }
         });
+        for (from, to) in effects.moved {
+            if let Some(fact) = self.remove(from) {
+                self.insert(to, fact);
+            }
+        }
         dropped.into_iter().chain(kept).collect()
     }
 
@@ -139,9 +182,9 @@ impl Shelf {
                 (seq, Found { coverage, fact, score, private: false })
             })
             .collect();
-        found.sort_by(|(a_seq, a), (b_seq, b)| {
+        found.sort_by(|(_, a), (_, b)| {
             let by_words = b.coverage.total_cmp(&a.coverage).then(b.score.total_cmp(&a.score));
-            by_words.then(b.fact.importance.total_cmp(&a.fact.importance)).then(b_seq.cmp(a_seq))
+            by_words.then(b.fact.importance.total_cmp(&a.fact.importance)).then(age(&b.fact).cmp(&age(&a.fact)))
         });
         found.truncate(limit);
         found.into_iter().map(|(_, found)| found).collect()
@@ -156,14 +199,17 @@ impl Shelf {
 
     /// The facts of an agent, or all of them, newest first.
     pub(super) fn of(&self, agent: Option<&AgentName>) -> Vec<Arc<Fact>> {
-        self.facts.values().rev().filter(|fact| is_of(fact, agent)).map(Arc::clone).collect()
+        let mut facts: Vec<_> = self.facts.values().filter(|fact| is_of(fact, agent)).collect();
+        facts.sort_by_key(|fact| Reverse(age(fact)));
+        facts.into_iter().map(Arc::clone).collect()
     }
 
     /// The oldest of the least important facts: of the agent that needs room, or of all if it has none yet.
     fn least(&self, agent: &AgentName) -> Option<u64> {
+        let less = |a: &Fact, b: &Fact| a.importance.total_cmp(&b.importance).then(age(a).cmp(&age(b)));
         let least = |agent: Option<&AgentName>| {
             let facts = self.facts.iter().filter(|(_, fact)| is_of(fact, agent));
-            facts.min_by(|(_, a), (_, b)| a.importance.total_cmp(&b.importance)).map(|(&seq, _)| seq)
+            facts.min_by(|(_, a), (_, b)| less(a, b)).map(|(&seq, _)| seq)
         };
         least(Some(agent)).or_else(|| least(None))
     }
@@ -180,6 +226,12 @@ impl Shelf {
         self.seqs.remove(&fact.id);
         Some(fact)
     }
+}
+
+/// What is older comes before. Not by its place: a fact that was written again stands behind newer ones. Ids begin with the
+/// time too, and two of one millisecond are in their order.
+fn age(fact: &Fact) -> (Timestamp, &str) {
+    (fact.at, fact.id.as_str())
 }
 
 fn is_of(fact: &Fact, agent: Option<&AgentName>) -> bool {

@@ -43,6 +43,8 @@ pub enum Code {
     InternalError,
     /// Somebody did not approve what the agent wanted to do.
     Rejected,
+    /// What stood at the cursor is kept no longer.
+    CursorExpired,
 }
 
 impl Code {
@@ -65,6 +67,7 @@ impl Code {
             Self::StoreUnavailable => "STORE_UNAVAILABLE",
             Self::InternalError => "INTERNAL_ERROR",
             Self::Rejected => "REJECTED",
+            Self::CursorExpired => "CURSOR_EXPIRED",
         }
     }
 }
@@ -118,6 +121,12 @@ impl Error {
     /// A run that the server did not live to see the end of.
     pub fn interrupted() -> Self {
         Self::new(Code::Interrupted, "The server stopped before the run ended")
+    }
+
+    /// A cursor to something that is kept no longer; `first` is the first place there is.
+    pub fn cursor_expired(first: u64) -> Self {
+        Self::new(Code::CursorExpired, "What came next is kept no longer")
+            .with_details(format!("The first that is kept has seq {first}; read again from the beginning"))
     }
 
     /// Something that should not happen; `what` is for people and names no internals.

@@ -7,11 +7,10 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use ignore::DirEntry;
 use serde_json::{Value, json};
 use tokei::{Config, LanguageType};
 
-use super::workspace::{self, Spot, content};
+use super::workspace::{self, Entry, Spot};
 use super::{Bid, Output, Scene, Tool, argument};
 use crate::protocol::Error;
 use crate::text::{Reading, Words, count, grouped};
@@ -156,33 +155,32 @@ impl Census {
         let config = Config::default();
         for entry in spot.walk() {
             scene.check()?;
-            let folder = entry.file_type().is_some_and(|kind| kind.is_dir());
-            if entry.depth() == 1 && census.entries.len() < MAX_ENTRIES {
-                census.entries.push(format!("{}{}", entry.file_name().display(), if folder { "/" } else { "" }));
+            if entry.depth == 1 && census.entries.len() < MAX_ENTRIES {
+                census.entries.push(format!("{}{}", entry.name().display(), if entry.folder { "/" } else { "" }));
             }
-            if folder {
+            if entry.folder {
                 continue;
             }
             if census.files >= MAX_FILES {
                 census.complete = false;
                 break;
             }
-            census.count(&entry, &spot.path, &config);
+            census.count(&entry, spot, &config);
         }
         Ok(census)
     }
 
-    fn count(&mut self, entry: &DirEntry, root: &Path, config: &Config) {
+    fn count(&mut self, entry: &Entry, spot: &Spot, config: &Config) {
+        let root = spot.path.as_path();
         self.files += 1;
-        self.bytes += entry.metadata().map_or(0, |metadata| metadata.len());
-        for folder in entry.path().ancestors().skip(1).take_while(|folder| *folder != root && folder.starts_with(root))
-        {
+        self.bytes += entry.len;
+        for folder in entry.path.ancestors().skip(1).take_while(|folder| *folder != root && folder.starts_with(root)) {
             if !self.directories.insert(folder.to_owned()) {
                 break;
             }
         }
-        let Some(bytes) = content(entry) else { return };
-        let Some(language) = LanguageType::from_path(entry.path(), config) else { return };
+        let Some(bytes) = spot.content(entry) else { return };
+        let Some(language) = language(entry, &bytes, config) else { return };
         let stats = language.parse_from_slice(&bytes, config).summarise();
         let counted = self.languages.entry(language.name()).or_default();
         counted.files += 1;
@@ -235,6 +233,30 @@ impl Census {
             "complete": self.complete,
         })
     }
+}
+
+/// The language of a file: by its name, else by the interpreter in its first line.
+fn language(entry: &Entry, content: &[u8], config: &Config) -> Option<LanguageType> {
+    if entry.path.extension().is_some() {
+        return LanguageType::from_path(&entry.path, config);
+    }
+    // Without an ending tokei opens the path by itself, past the handle on the workspace. No such path can be opened.
+    let named = LanguageType::from_path(Path::new("\0").join(entry.name()), config);
+    named.or_else(|| {
+        let first = std::str::from_utf8(content.split(|byte| *byte == b'\n').next()?).ok()?;
+        let mut words = first.strip_prefix("#!")?.split_whitespace();
+        let interpreter = words.next()?.rsplit('/').next()?;
+        let interpreter = if interpreter == "env" { words.next()? } else { interpreter };
+        Some(match interpreter.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.') {
+            "bash" => LanguageType::Bash,
+            "sh" | "dash" => LanguageType::Sh,
+            "python" => LanguageType::Python,
+            "node" => LanguageType::JavaScript,
+            "perl" => LanguageType::Perl,
+            "ruby" => LanguageType::Ruby,
+            _ => return None,
+        })
+    })
 }
 
 fn line(name: &str, language: &Language) -> String {
@@ -303,6 +325,10 @@ mod tests {
         assert_eq!((counted["files"].as_u64(), counted["directories"].as_u64()), (Some(7), Some(3)), "{counted}");
         let rust = json!({ "name": "Rust", "files": 2, "lines": 4, "code": 2 });
         assert_eq!(counted["languages"][0], rust);
+        assert!(
+            counted["languages"].to_string().contains(r#"{"name":"Shell","files":1,"lines":2,"code":1}"#),
+            "{counted}"
+        );
         let below = count_in(root, "./src");
         assert_eq!((below["files"].as_u64(), below["directories"].as_u64()), (Some(3), Some(1)), "{below}");
         let one = count_in(root, "src/main.rs");

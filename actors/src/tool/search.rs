@@ -5,7 +5,7 @@ mod request;
 use regex::{Regex, RegexBuilder};
 use serde_json::{Value, json};
 
-use super::workspace::{self, content};
+use super::workspace;
 use super::{Bid, Output, Scene, Tool, argument};
 use crate::protocol::Error;
 use crate::text::{Reading, count, shortened};
@@ -81,9 +81,9 @@ impl Tool for Search {
             if hits.total >= MAX_COUNTED {
                 break;
             }
-            let Some(bytes) = content(&entry) else { continue };
+            let Some(bytes) = spot.content(&entry) else { continue };
             hits.files += 1;
-            hits.look(&spot.name_of(entry.path()), &String::from_utf8_lossy(&bytes), &pattern, limit);
+            hits.look(&spot.name_of(&entry.path), &String::from_utf8_lossy(&bytes), &pattern, limit);
         }
         let place = if spot.shown == "." { "the workspace" } else { &spot.shown };
         Ok(hits.output(query, definition, place))

@@ -1,5 +1,7 @@
 //! Sentiment: whether a text sounds positive or negative, by a lexicon that knows negation and intensifiers.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
@@ -15,10 +17,43 @@ const MAX_TEXT: usize = 64 << 10;
 /// Built once: the lexicon has 7,500 entries.
 static ANALYZER: LazyLock<SentimentIntensityAnalyzer<'static>> = LazyLock::new(SentimentIntensityAnalyzer::new);
 
+thread_local! {
+    /// Words that sound like nothing, as they stand in texts: a text of such words alone sounds like nothing as well,
+    /// and the analyzer, which looks at each of its letters, need not be asked.
+    static PLAIN: RefCell<HashSet<Box<str>>> = RefCell::default();
+}
+
+/// How many plain words a thread keeps, the first ones: the frequent words of a language are among its first thousands.
+const PLAIN_WORDS: usize = 4096;
+
+/// The longest word that is kept, in bytes.
+const PLAIN_WORD: usize = 24;
+
 /// How a text sounds: from -1, as bad as can be, to 1.
 pub fn score(text: &str) -> f64 {
+    if text.split_whitespace().all(is_plain) { 0.0 } else { analyzed(text) }
+}
+
+fn analyzed(text: &str) -> f64 {
     let score = ANALYZER.polarity_scores(text).compound;
     if score.is_finite() { score } else { 0.0 }
+}
+
+/// Whether a word between spaces sounds like nothing. What modifies others, as *very* or *not*, does nothing alone.
+fn is_plain(word: &str) -> bool {
+    if word.len() > PLAIN_WORD {
+        return analyzed(word) == 0.0;
+    }
+    if PLAIN.with_borrow(|known| known.contains(word)) {
+        return true;
+    }
+    let plain = analyzed(word) == 0.0;
+    PLAIN.with_borrow_mut(|known| {
+        if plain && known.len() < PLAIN_WORDS {
+            known.insert(word.into());
+        }
+    });
+    plain
 }
 
 /// Tells how a text sounds.
@@ -178,6 +213,22 @@ mod tests {
             assert_eq!(ask(text).as_deref(), Some(label), "{text}");
         }
         assert!(score("very good") > score("good") && score("not good") < 0.0);
+    }
+
+    #[test]
+    fn a_text_of_plain_words_is_a_plain_text() {
+        let texts = [
+            "the train to Zürich leaves at 9:15",
+            "I can't say that it was not very good!!! But it isn't BAD either.",
+            "kind of slow",
+            "this was the bomb, a hand to mouth existence",
+            "ok :) no ... hmm 🙂 really?",
+            "very very not least never without doubt",
+            "",
+        ];
+        for text in texts.into_iter().chain(texts) {
+            assert_eq!(score(text), analyzed(text), "{text}");
+        }
     }
 
     #[test]

@@ -2,9 +2,17 @@
 //!
 //! A path is checked twice: as written, so that nothing outside is even looked for, and resolved, so that no symbolic
 //! link leads out. Walks do not follow links. No error names a folder of the server.
+//!
+//! What is checked can be another thing a moment later: a folder becomes a link while a walk is under way. So a walk only
+//! proposes names. What each is, and what is in it, is asked of a handle on the workspace itself, by which the system
+//! resolves no path that leads out (`openat2` with `RESOLVE_BENEATH`, or step by step where there is none).
 
+use std::ffi::OsStr;
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
 use ignore::{DirEntry, WalkBuilder};
 
 use crate::protocol::{Code, Error};
@@ -23,6 +31,30 @@ pub(super) struct Spot {
     /// As people name it, `./src`; `.` for the workspace itself.
     pub(super) shown: String,
     root: PathBuf,
+    /// The workspace; nothing outside is reached by it.
+    dir: Dir,
+}
+
+/// Something in the workspace.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// Where it is, below the resolved workspace.
+    pub(super) path: PathBuf,
+    /// How far below the spot that was walked: 0 for the spot itself.
+    pub(super) depth: usize,
+    /// Whether it is a folder.
+    pub(super) folder: bool,
+    /// Whether it is a regular file, and no link, pipe or device.
+    regular: bool,
+    /// How many bytes it has.
+    pub(super) len: u64,
+}
+
+impl Entry {
+    /// Its name without its folders.
+    pub(super) fn name(&self) -> &OsStr {
+        self.path.file_name().unwrap_or_default()
+    }
 }
 
 /// Finds what a client calls `given` in the workspace.
@@ -35,7 +67,9 @@ pub(super) fn find(workspace: &Path, given: &str) -> Result<Spot, Error> {
         return Err(outside(given));
     }
     let shown = if relative.as_os_str().is_empty() { ".".to_owned() } else { format!("./{}", relative.display()) };
-    Ok(Spot { path, shown, root })
+    let dir = Dir::open_ambient_dir(&root, ambient_authority());
+    let dir = dir.map_err(|_| Error::internal("The workspace cannot be read"))?;
+    Ok(Spot { path, shown, root, dir })
 }
 
 /// The path without `.` and `..`, if it stays inside as written.
@@ -59,14 +93,44 @@ fn outside(given: &str) -> Error {
 impl Spot {
     /// Everything below that a person counts as the project's: hidden files too, but nothing that Git ignores, no
     /// `.git`, and no folder of build products. In the order of the names.
-    pub(super) fn walk(&self) -> impl Iterator<Item = DirEntry> {
+    pub(super) fn walk(&self) -> impl Iterator<Item = Entry> {
         let mut builder = WalkBuilder::new(&self.path);
         // The workspace is a world of its own: its ignore files count for what is below, those above it do not.
         let parents = self.path != self.root;
         builder.hidden(false).ignore(false).require_git(false).git_global(false).parents(parents).follow_links(false);
         builder.sort_by_file_name(std::ffi::OsStr::cmp);
         builder.filter_entry(|entry| entry.depth() == 0 || !is_apart(entry));
-        builder.build().filter_map(Result::ok).filter(|entry| entry.depth() > 0 || entry.path().is_file())
+        let found = builder.build().filter_map(Result::ok).filter_map(|entry| self.entry(entry.path(), entry.depth()));
+        found.filter(|entry| entry.depth > 0 || !entry.folder)
+    }
+
+    /// What is at a path, if it is in the workspace.
+    fn entry(&self, path: &Path, depth: usize) -> Option<Entry> {
+        let metadata = self.dir.symlink_metadata(self.relative(path)?).ok()?;
+        let (folder, regular, len) = (metadata.is_dir(), metadata.is_file(), metadata.len());
+        Some(Entry { path: path.to_owned(), depth, folder, regular, len })
+    }
+
+    /// The content of a regular file of at most 2 MiB, unless it is binary.
+    pub(super) fn content(&self, entry: &Entry) -> Option<Vec<u8>> {
+        // Neither a link nor a pipe is opened here, unless one is put in the file's place just now: then it leads nowhere.
+        let relative = self.relative(&entry.path).filter(|_| entry.regular && entry.len <= MAX_CONTENT)?;
+        let file = self.dir.open(relative).ok()?;
+        let mut bytes = Vec::new();
+        file.take(MAX_CONTENT).read_to_end(&mut bytes).ok()?;
+        (!bytes.iter().take(1024).any(|byte| *byte == 0)).then_some(bytes)
+    }
+
+    /// A path as seen from the workspace.
+    fn relative<'a>(&self, path: &'a Path) -> Option<&'a Path> {
+        let relative = path.strip_prefix(&self.root).ok()?;
+        Some(if relative.as_os_str().is_empty() { Path::new(".") } else { relative })
+    }
+
+    /// The text of the file, if it is one of at most 2 MiB and not binary.
+    pub(super) fn text(&self) -> Option<String> {
+        let bytes = self.content(&self.entry(&self.path, 0)?)?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// How people name something below: relative to the workspace.
@@ -84,22 +148,6 @@ fn is_apart(entry: &DirEntry) -> bool {
         Some("target") => path.join("CACHEDIR.TAG").exists() || beside("Cargo.toml"),
         Some("node_modules") => beside("package.json"),
         _ => false,
-    }
-}
-
-/// The content of a regular file of at most 2 MiB, unless it is binary.
-pub(super) fn content(entry: &DirEntry) -> Option<Vec<u8>> {
-    let metadata = entry.metadata().ok().filter(|metadata| metadata.is_file() && metadata.len() <= MAX_CONTENT)?;
-    // `metadata` is that of the entry itself, so neither a link nor a pipe is opened here.
-    let bytes = std::fs::read(entry.path()).ok().filter(|_| metadata.is_file())?;
-    (!bytes.iter().take(1024).any(|byte| *byte == 0)).then_some(bytes)
-}
-
-impl Spot {
-    /// The text of the file, if it is one of at most 2 MiB and not binary.
-    pub(super) fn text(&self) -> Option<String> {
-        let entry = WalkBuilder::new(&self.path).max_depth(Some(0)).build().next()?.ok()?;
-        content(&entry).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 }
 
@@ -156,6 +204,60 @@ mod tests {
             let said = error.to_string();
             assert!(!said.contains(world.path().to_str().unwrap()), "{said}");
         }
+    }
+
+    /// A folder that is a folder at one moment and a link out of the workspace at the next.
+    #[cfg(unix)]
+    #[test]
+    fn nothing_leads_out_while_folders_and_links_change_places() {
+        use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+        /// Says that it is over, also when the test fails: the other thread must not be waited for in vain.
+        struct Over<'a>(&'a AtomicBool);
+        impl Drop for Over<'_> {
+            fn drop(&mut self) {
+                self.0.store(true, Ordering::Relaxed);
+            }
+        }
+
+        let world = tempfile::TempDir::new().unwrap();
+        let (root, outside) = (world.path().join("work"), world.path().join("outside"));
+        for folder in [root.join("a/b"), outside.join("b")] {
+            std::fs::create_dir_all(folder).unwrap();
+        }
+        for number in 0..20 {
+            std::fs::write(root.join(format!("a/b/inside-{number}")), "nothing").unwrap();
+            std::fs::write(root.join(format!("a/b/both-{number}")), "nothing").unwrap();
+            std::fs::write(outside.join(format!("b/both-{number}")), "secret").unwrap();
+            std::fs::write(outside.join(format!("b/hidden-{number}")), "secret").unwrap();
+        }
+        let (over, swaps) = (AtomicBool::new(false), AtomicU32::new(0));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    std::fs::rename(root.join("a"), root.join("aside")).unwrap();
+                    std::os::unix::fs::symlink(&outside, root.join("a")).unwrap();
+                    std::fs::remove_file(root.join("a")).unwrap();
+                    std::fs::rename(root.join("aside"), root.join("a")).unwrap();
+                    swaps.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+            let _over = Over(&over);
+            let mut looked = 0;
+            while looked < 300 || swaps.load(Ordering::Relaxed) < 300 {
+                for given in [".", "a", "a/b", "a/b/both-1"] {
+                    let Ok(spot) = find(&root, given) else { continue };
+                    for entry in spot.walk() {
+                        let name = entry.name().to_string_lossy().into_owned();
+                        assert!(!name.starts_with("hidden"), "{name} is seen");
+                        let content = spot.content(&entry);
+                        assert!(content.is_none_or(|content| content != b"secret"), "{name} is read");
+                    }
+                    assert_ne!(spot.text().as_deref(), Some("secret"));
+                }
+                looked += 1;
+            }
+        });
     }
 
     #[test]

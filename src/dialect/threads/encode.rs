@@ -181,7 +181,8 @@ fn refused(job_id: Option<&RunId>, error: &Error) -> Frames {
         | Code::Unavailable
         | Code::StoreUnavailable
         | Code::InternalError
-        | Code::Rejected => sentence(error),
+        | Code::Rejected
+        | Code::CursorExpired => sentence(error),
     };
     let code = error.retry_after.map(|_| error.code.as_str());
     frame(&Refusal { kind: "error", message, job_id, code, retry_after: error.retry_after })

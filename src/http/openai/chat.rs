@@ -9,11 +9,11 @@ use callboard_actors::protocol::{AgentName, ConversationId, Message, Result, Rol
 
 use super::error::late;
 use super::input::{list, question, refuse, refuse_tools};
-use super::talk::{Next, Question, Talk};
 use super::{Client, answered, given_up, sse, used};
 use crate::dialect::fields::Fields;
 use crate::http::app::App;
 use crate::http::error::HttpError;
+use crate::http::talk::{Next, Question, Talk};
 use crate::http::trace;
 
 /// Answers a request.
@@ -26,7 +26,7 @@ pub async fn create(
     let (mut question, usage) = read(&body, app.config.limits.content)?;
     question.trace = trace::parent(&req);
     let stream = question.stream;
-    let talk = Talk::begin(&client.0, &app, question).await?;
+    let talk = Talk::begin(&client.0.0, &app.runtime, question).await?;
     if stream {
         return Ok(sse::response(&req, chunks(talk, usage)));
     }
@@ -60,7 +60,7 @@ fn read(body: &[u8], most: usize) -> Result<(Question, bool)> {
     }
     let usage = fields.object("stream_options")?.flag("include_usage")?;
     let stream = fields.flag("stream")?;
-    Ok((Question { agent, conversation, content, context, stream, trace: None }, usage))
+    Ok((Question { agent, conversation, content, context, stream, steps: false, trace: None }, usage))
 }
 
 fn head(run: &Run, object: &str) -> Value {
@@ -92,6 +92,7 @@ fn chunks(talk: Talk, usage: bool) -> impl Stream<Item = Bytes> {
         let chunk = chunk.clone();
         async move {
             let frame = match talk.next().await? {
+                Next::Step(_) => Bytes::from_static(b": a step\n\n"),
                 Next::Piece(piece) => sse::data(&chunk(json!({ "content": piece }), Value::Null)),
                 Next::Failed(error) => sse::data(&late(&error)),
                 Next::Answer(answer) => {

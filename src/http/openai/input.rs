@@ -167,7 +167,7 @@ mod tests {
             (r#"[{"type":"function_call_output","output":"x"}]"#, "messages[0].type"),
         ] {
             let error = said(messages).unwrap_err().to_string();
-            assert!(error.contains(&format!("{field}")), "{messages}: {error}");
+            assert!(error.contains(field), "{messages}: {error}");
         }
         let nyx = AgentName::trusted("nyx");
         for messages in

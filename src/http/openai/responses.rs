@@ -12,12 +12,12 @@ use callboard_actors::protocol::{
 };
 
 use super::input::{Said, list, question, refuse, refuse_tools};
-use super::talk::{Next, Question, Talk};
 use super::{Client, answered, given_up, sse, used};
 use crate::dialect::fields::Fields;
 use crate::http::app::App;
 use crate::http::caller::Caller;
 use crate::http::error::HttpError;
+use crate::http::talk::{Next, Question, Talk};
 use crate::http::trace;
 
 /// What an id of an answer begins with; a run's id follows.
@@ -41,7 +41,7 @@ pub async fn create(client: Client, app: web::Data<App>, req: HttpRequest, body:
     }
     question.trace = trace::parent(&req);
     let stream = question.stream;
-    let talk = Talk::begin(&client.0, &app, question).await?;
+    let talk = Talk::begin(&client.0.0, &app.runtime, question).await?;
     let mut view = head(talk.run());
     view["previous_response_id"] = json!(previous);
     view["instructions"] = json!(instructions);
@@ -105,7 +105,8 @@ fn read(body: &[u8], most: usize) -> Result<Asked> {
         // As with chat completions.
         context.retain(|message| message.role == Role::System);
     }
-    let question = Question { agent, conversation, content, context, stream: fields.flag("stream")?, trace: None };
+    let question =
+        Question { agent, conversation, content, context, stream: fields.flag("stream")?, steps: false, trace: None };
     Ok(Asked { question, previous, instructions })
 }
 
@@ -241,6 +242,7 @@ fn events(talk: Talk, view: Value) -> impl Stream<Item = Bytes> {
     let opening = events.opening();
     let rest = stream::unfold(events, |mut events| async move {
         let frames = match events.talk.next().await? {
+            Next::Step(_) => Vec::new(),
             Next::Piece(piece) => vec![events.piece(&piece)],
             Next::Failed(error) => vec![events.failure(&error)],
             Next::Answer(answer) => events.ending(&answer),

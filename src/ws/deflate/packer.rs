@@ -19,6 +19,11 @@ impl Packer {
         Self { deflation, own: None }
     }
 
+    /// Whether everything goes plain.
+    pub fn is_plain(&self) -> bool {
+        self.deflation.is_none()
+    }
+
     /// The compressed form of a message for this client alone; `None` if it goes plain.
     pub fn pack(&mut self, payload: &[u8]) -> Option<Bytes> {
         let deflation = self.deflation.filter(|deflation| payload.len() >= deflation.floor)?;

@@ -1,6 +1,6 @@
 //! What a client is told: replies, what others hear as well, errors.
 
-use callboard_actors::protocol::{Command, Delivery, Error, Event, Interest, Timestamp, Token};
+use callboard_actors::protocol::{Bundle, Command, Delivery, Envelope, Error, Event, Interest, Timestamp, To, Token};
 
 use super::Session;
 use crate::dialect::frames::Frames;
@@ -66,21 +66,45 @@ impl Session {
         self.send(&frames);
     }
 
-    /// Says what others hear as well: its frames are made by whichever session is first.
-    pub(super) fn say_shared(&mut self, delivery: &Delivery, audience: Audience<'_>, form: usize, ticket: Ticket) {
-        let dialect = &self.setup.dialect;
-        let envelope = &delivery.envelope;
-        let make = || -> Vec<Frame> {
-            let frames = dialect.encode(&envelope.event, envelope.at, audience);
-            frames.as_slice().iter().map(|text| Frame::broadcast(text.clone())).collect()
-        };
+    /// Says one event.
+    pub(super) fn one(&mut self, Delivery { to, envelope }: &Delivery, ticket: Ticket) {
+        if let To::Requester(token) = to {
+            return self.reply(*token, &envelope.event, envelope.at, Some(ticket));
+        }
         let mut ticket = Some(ticket);
-        for frame in envelope.form(2 * dialect.slot() + form, make).into_iter().flatten() {
+        for frame in self.shared(*to, envelope) {
             match ticket.take() {
                 Some(ticket) => self.wire.deliver(ticket, frame.clone()),
                 None => self.wire.send(frame.clone()),
             }
         }
+    }
+
+    /// Says what happened in quick succession, as one frame that holds all the others.
+    pub(super) fn several(&mut self, bundle: &Bundle, ticket: Ticket) {
+        let all = || -> Option<Frame> {
+            let frames = bundle.envelopes().iter().flat_map(|envelope| self.shared(bundle.to, envelope));
+            Frame::bundle(frames.cloned().collect())
+        };
+        if let Some(Some(frame)) = bundle.form(self.slot(bundle.to), all) {
+            self.wire.deliver(ticket, frame.clone());
+        }
+    }
+
+    /// The frames of what others hear as well, made by whichever session is first.
+    fn shared<'e>(&self, to: To, envelope: &'e Envelope) -> &'e [Frame] {
+        let dialect = &self.setup.dialect;
+        let audience = if to == To::Subscriber { Audience::Subscriber } else { Audience::Member };
+        let make = || -> Vec<Frame> {
+            let frames = dialect.encode(&envelope.event, envelope.at, audience);
+            frames.as_slice().iter().map(|text| Frame::broadcast(text.clone())).collect()
+        };
+        envelope.form(self.slot(to), make).map_or(&[], Vec::as_slice)
+    }
+
+    /// Where an envelope keeps what this dialect made of it.
+    fn slot(&self, to: To) -> usize {
+        2 * self.setup.dialect.slot() + usize::from(to == To::Subscriber)
     }
 
     pub(super) fn send(&self, frames: &Frames) {

@@ -116,7 +116,7 @@ impl TurnSink {
 
 impl Sink for TurnSink {
     fn step(&self, step: Step) {
-        let call = step.call.as_ref().map_or(0, |call| call.tool.len() + call.arguments.len());
+        let call = step.call.as_ref().map_or(0, |call| call.tool.len() + call.arguments.len() + call.result.len());
         self.count(&self.done, step.content.len() + call);
         if (self.told.steps..MAX_STEPS).contains(&self.steps.fetch_add(1, Ordering::Relaxed)) {
             self.reports.send(Progress::Step(step));

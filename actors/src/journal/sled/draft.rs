@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use super::LANES;
 use super::heads::Heads;
 use super::segment::{Builder, Head, Slot};
 use super::state::{Effect, State};
@@ -18,12 +19,22 @@ const RECORD: usize = 1 << 20;
 /// The longest id of a place: eight times what a client may choose; a name must fit into a value.
 const ID: usize = 1024;
 
+/// What an entry takes away.
+#[derive(Debug, Default)]
+struct Gone {
+    /// The name of a place that it deletes.
+    name: Option<PlaceName>,
+    /// Records, about.
+    records: u64,
+}
+
 /// What is known so far, where it differs from the state.
 #[derive(Debug, Default)]
 struct Known {
     heads: HashMap<Stream, u64>,
     named: HashMap<Vec<u8>, Option<Place>>,
     places: HashMap<Place, Option<PlaceName>>,
+    firsts: HashMap<Stream, u64>,
 }
 
 impl Known {
@@ -31,6 +42,7 @@ impl Known {
         self.heads.extend(later.heads);
         self.named.extend(later.named);
         self.places.extend(later.places);
+        self.firsts.extend(later.firsts);
     }
 }
 
@@ -63,13 +75,13 @@ impl<'a> Draft<'a> {
     /// Adds a batch, or says why it does not hold.
     pub fn add(&mut self, batch: Batch) -> Result<(), Error> {
         let mut later = Known::default();
-        let mut names = Vec::with_capacity(batch.len());
+        let mut gone = Vec::with_capacity(batch.len());
         for entry in &batch {
-            names.push(self.check(entry, &mut later).map_err(refusal)?);
+            gone.push(self.check(entry, &mut later).map_err(refusal)?);
         }
         self.known.take_in(later);
-        for (entry, name) in batch.into_iter().zip(names) {
-            let effect = pack(&mut self.builder, entry, name).map_err(|error| Error::internal(error.to_string()))?;
+        for (entry, gone) in batch.into_iter().zip(gone) {
+            let effect = pack(&mut self.builder, entry, gone).map_err(|error| Error::internal(error.to_string()))?;
             self.effects.push(effect);
         }
         Ok(())
@@ -80,21 +92,46 @@ impl<'a> Draft<'a> {
         Commit { segments: self.builder.finish(), effects: self.effects }
     }
 
-    /// Checks an entry and notes what it changes; answers the name of a place that it deletes.
-    fn check(&mut self, entry: &Entry, later: &mut Known) -> Result<Option<PlaceName>, Refusal> {
+    /// Checks an entry and notes what it changes; answers what of it is gone for ever.
+    fn check(&mut self, entry: &Entry, later: &mut Known) -> Result<Gone, Refusal> {
         match entry {
-            Entry::Create { place, name } => self.check_create(*place, name, later).map(|()| None),
-            Entry::Append { at, bytes, .. } => self.check_append(*at, bytes.len(), later).map(|()| None),
-            Entry::Close { .. } => Ok(None),
-            Entry::Delete { place } => {
-                let name = self.place(later, *place)?;
-                if let Some(name) = &name {
-                    later.named.insert(key::name(name), None);
-                }
-                later.places.insert(*place, None);
-                Ok(name)
+            Entry::Create { place, name } => self.check_create(*place, name, later).map(|()| Gone::default()),
+            Entry::Append { at, bytes, .. } => self.check_append(*at, bytes.len(), later).map(|()| Gone::default()),
+            Entry::Close { .. } => Ok(Gone::default()),
+            Entry::Delete { place } => self.check_delete(*place, later),
+            Entry::Trim { stream, first } => self.check_trim(*stream, *first, later),
+        }
+    }
+
+    fn check_delete(&mut self, place: Place, later: &mut Known) -> Result<Gone, Refusal> {
+        let name = self.place(later, place)?;
+        let mut records = 0;
+        if let Some(name) = &name {
+            later.named.insert(key::name(name), None);
+            // The lanes in use are the lowest ones; it is an estimate of what there is to sweep.
+            for lane in 0..LANES {
+                let stream = Stream { place, lane };
+                records += (self.head(later, stream)? + 1).saturating_sub(self.first(later, stream)?);
             }
         }
+        later.places.insert(place, None);
+        Ok(Gone { name, records })
+    }
+
+    fn check_trim(&mut self, stream: Stream, first: u64, later: &mut Known) -> Result<Gone, Refusal> {
+        if self.place(later, stream.place)?.is_none() {
+            return Err(Refusal::Batch("There is no such place".to_owned()));
+        }
+        let head = self.head(later, stream)?;
+        if first > head + 1 && head > 0 {
+            return Err(Refusal::Batch(format!("The first record to keep is {first}, and the last is {head}")));
+        }
+        let known = self.first(later, stream)?;
+        later.firsts.insert(stream, first.max(known));
+        if head < first {
+            later.heads.insert(stream, first.max(known) - 1);
+        }
+        Ok(Gone { name: None, records: (head + 1).min(first).saturating_sub(known) })
     }
 
     fn check_create(&self, place: Place, name: &PlaceName, later: &mut Known) -> Result<(), Refusal> {
@@ -141,6 +178,14 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// The first record of a stream, as of the batches so far.
+    fn first(&self, later: &Known, stream: Stream) -> Result<u64, Refusal> {
+        match later.firsts.get(&stream).or_else(|| self.known.firsts.get(&stream)) {
+            Some(first) => Ok(*first),
+            None => Ok(page::first(self.state, self.store, stream)?),
+        }
+    }
+
     /// The head of a stream, as of the batches so far.
     fn head(&mut self, later: &Known, stream: Stream) -> Result<u64, Refusal> {
         let place = later.places.get(&stream.place).or_else(|| self.known.places.get(&stream.place));
@@ -177,18 +222,19 @@ fn refusal(refusal: Refusal) -> Error {
     }
 }
 
-fn pack(builder: &mut Builder, entry: Entry, name: Option<PlaceName>) -> Result<Effect, postcard::Error> {
+fn pack(builder: &mut Builder, entry: Entry, gone: Gone) -> Result<Effect, postcard::Error> {
     let head = Head::of(&entry);
     let bytes = if let Entry::Append { bytes, .. } = &entry { bytes.as_slice() } else { &[] };
     let slot = builder.push(&head, bytes)?;
-    Ok(effect(entry, slot, name))
+    Ok(effect(entry, slot, gone))
 }
 
-fn effect(entry: Entry, slot: Slot, name: Option<PlaceName>) -> Effect {
+fn effect(entry: Entry, slot: Slot, gone: Gone) -> Effect {
     match entry {
         Entry::Create { place, name } => Effect::Created(place, name),
         Entry::Append { at, opens, closes, .. } => Effect::Appended { at, slot, opens, closes },
         Entry::Close { positions } => Effect::Closed(positions),
-        Entry::Delete { place } => Effect::Deleted(place, name),
+        Entry::Delete { place } => Effect::Deleted { place, name: gone.name, records: gone.records },
+        Entry::Trim { stream, first } => Effect::Trimmed { stream, first, records: gone.records },
     }
 }

@@ -34,14 +34,18 @@ impl Heads {
     pub fn apply(&mut self, effect: &Effect) {
         match effect {
             Effect::Appended { at, .. } => self.put(at.stream, at.seq),
-            Effect::Deleted(place, _) => {
+            Effect::Deleted { place, .. } => {
                 for lane in 0..=u8::MAX {
                     let stream = Stream { place: *place, lane };
                     self.young.remove(&stream);
                     self.old.remove(&stream);
                 }
             }
-            Effect::Created(..) | Effect::Closed(_) => {}
+            // A stream that never had a record begins there.
+            Effect::Trimmed { stream, first, .. } if self.get(*stream).is_some_and(|head| head < *first) => {
+                self.put(*stream, first.saturating_sub(1));
+            }
+            Effect::Created(..) | Effect::Closed(_) | Effect::Trimmed { .. } => {}
         }
     }
 }

@@ -56,7 +56,8 @@ impl Piece {
         Ok(values)
     }
 
-    fn decode(first: u64, mut value: &[u8]) -> Option<Self> {
+    /// The piece that a value says, unless it is torn.
+    pub fn decode(first: u64, mut value: &[u8]) -> Option<Self> {
         let (mut slots, mut segment) = (Vec::new(), 0_u64);
         while !value.is_empty() {
             let ((distance, slot), rest) = postcard::take_from_bytes::<(u64, u16)>(value).ok()?;
@@ -97,12 +98,22 @@ pub(super) fn slots_from(store: &Store, stream: Stream, from: u64, limit: usize)
     Ok(slots)
 }
 
-/// `tail`, put together with the last piece of the index if that is small: what a checkpoint writes.
-pub(super) fn joined(store: &Store, stream: Stream, tail: &Piece) -> Result<Piece, Fault> {
+/// The `seq` of the first record of `stream` as of the last checkpoint; 1 if it was never trimmed.
+pub(super) fn first(store: &Store, stream: Stream) -> Result<u64, Fault> {
+    let Some(value) = store.get(&key::first(stream))? else { return Ok(1) };
+    value.as_ref().try_into().map(u64::from_be_bytes).map_err(|_| damaged(stream))
+}
+
+/// `tail`, put together with the last piece of the index if that is small: what a checkpoint writes. `begins` is the
+/// first record of the stream.
+pub(super) fn joined(store: &Store, stream: Stream, tail: &Piece, begins: u64) -> Result<Piece, Fault> {
     if tail.first <= 1 {
         return Ok(tail.clone());
     }
-    let Some((mut piece, bytes)) = piece_at(store, stream, tail.first - 1)? else { return Err(damaged(stream)) };
+    let Some((mut piece, bytes)) = piece_at(store, stream, tail.first - 1)? else {
+        // A stream may begin anywhere; then nothing of it stands before.
+        return if begins >= tail.first { Ok(tail.clone()) } else { Err(damaged(stream)) };
+    };
     if piece.head() + 1 != tail.first {
         return Err(damaged(stream));
     }

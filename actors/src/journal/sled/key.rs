@@ -2,12 +2,14 @@
 //!
 //! | key | value |
 //! |---|---|
+//! | `f` place lane | the `seq` of the first record of a stream that was trimmed |
 //! | `i` place lane first-seq | where the records of a stream are, from that one on (`index`) |
 //! | `m` word | the format, the last checkpoint |
 //! | `n` tenant kind id | the place of that name |
 //! | `p` place | the name of that place |
 //! | `s` number | a segment: a piece of the log (`segment`) |
 //! | `u` number | a piece of the list of unfinished records |
+//! | `x` place lane first-seq | where records are that nothing refers to any more, to be swept (`sweep`) |
 //!
 //! Numbers are big-endian, so that the order of the keys is the order of the numbers. Only `s` is written by a commit;
 //! the other letters are written by checkpoints and say nothing that the log before them does not say as well.
@@ -50,23 +52,63 @@ pub(super) fn unfinished(piece: u64) -> Vec<u8> {
     numbered(b'u', piece)
 }
 
+/// The place whose name is under `key`, if it is one.
+pub(super) fn place_number(key: &[u8]) -> Option<Place> {
+    let number = key.strip_prefix(b"p")?;
+    Some(Place(u64::from_be_bytes(number.try_into().ok()?)))
+}
+
+/// What the keys of the first records of all lanes of a place begin with.
+pub(super) fn firsts(place: Place) -> Vec<u8> {
+    numbered(b'f', place.0)
+}
+
+/// The first record of a stream.
+pub(super) fn first(stream: Stream) -> Vec<u8> {
+    let mut key = firsts(stream.place);
+    key.push(stream.lane);
+    key
+}
+
+/// Where dead records of a stream are, from `first` on.
+pub(super) fn dead(stream: Stream, first: u64) -> Vec<u8> {
+    let mut key = index(stream, first);
+    if let Some(letter) = key.first_mut() {
+        *letter = b'x';
+    }
+    key
+}
+
+/// The stream and the first `seq` of the piece under `key`, which is one of an index or of dead records.
+pub(super) fn piece(key: &[u8]) -> Option<(Stream, u64)> {
+    let (place, rest) = key.get(1..)?.split_first_chunk()?;
+    let (lane, first) = rest.split_first()?;
+    let stream = Stream { place: Place(u64::from_be_bytes(*place)), lane: *lane };
+    Some((stream, u64::from_be_bytes(first.try_into().ok()?)))
+}
+
 /// What the index keys of all lanes of a place begin with.
 pub(super) fn indexes(place: Place) -> Vec<u8> {
     numbered(b'i', place.0)
 }
 
-/// The index of a stream from `first` on.
-pub(super) fn index(stream: Stream, first: u64) -> Vec<u8> {
+/// What the index keys of a stream begin with.
+pub(super) fn indexes_of(stream: Stream) -> Vec<u8> {
     let mut key = indexes(stream.place);
     key.push(stream.lane);
+    key
+}
+
+/// The index of a stream from `first` on.
+pub(super) fn index(stream: Stream, first: u64) -> Vec<u8> {
+    let mut key = indexes_of(stream);
     key.extend_from_slice(&first.to_be_bytes());
     key
 }
 
 /// The first `seq` of the index under `key`, if it is one of `stream`.
 pub(super) fn index_first(stream: Stream, key: &[u8]) -> Option<u64> {
-    let rest = key.strip_prefix(indexes(stream.place).as_slice())?;
-    let first = rest.strip_prefix(&[stream.lane])?;
+    let first = key.strip_prefix(indexes_of(stream).as_slice())?;
     Some(u64::from_be_bytes(first.try_into().ok()?))
 }
 

@@ -3,6 +3,8 @@
 //! The state knows what changed since the last checkpoint, the store the rest. The state is asked first and its lock
 //! let go before the store is read: a checkpoint between the two only moves what is known from one to the other.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Bound;
 use std::sync::RwLock;
 
@@ -30,9 +32,32 @@ pub(super) fn name(state: &RwLock<State>, store: &Store, place: Place) -> Result
     }
     let key = key::place(place);
     let Some(value) = store.get(&key)? else { return Ok(None) };
-    let name = postcard::from_bytes::<(String, u8, String)>(&value).ok();
-    let name = name.and_then(|(tenant, kind, id)| place_name(tenant, kind, id));
-    name.map(Some).ok_or_else(|| damaged(&key))
+    decode_name(&key, &value).map(Some)
+}
+
+/// Places with their names, in the order of their numbers, those above `after`.
+pub(super) fn places(
+    state: &RwLock<State>,
+    store: &Store,
+    after: Place,
+    limit: usize,
+) -> Result<Vec<(Place, PlaceName)>, Fault> {
+    let Some(from) = after.0.checked_add(1) else { return Ok(Vec::new()) };
+    let mut places: BTreeMap<Place, Option<PlaceName>> = BTreeMap::new();
+    for (place, name) in read(state).all_places().filter(|(place, _)| place.0 >= from) {
+        places.insert(place, name.cloned());
+    }
+    let mut settled = 0;
+    store.scan(b"p", &key::place(Place(from)), |key, value| {
+        let place = key::place_number(key).ok_or_else(|| damaged(key))?;
+        if let Entry::Vacant(vacant) = places.entry(place) {
+            vacant.insert(Some(decode_name(key, &value)?));
+            settled += 1;
+        }
+        Ok(settled < limit)
+    })?;
+    let named = places.into_iter().filter_map(|(place, name)| Some((place, name?)));
+    Ok(named.take(limit).collect())
 }
 
 /// The names of a tenant's places of one kind, in the order of their ids, those after `after` first.
@@ -76,6 +101,11 @@ pub(super) fn encode_place(place: Place) -> [u8; 8] {
 /// A name as it stands under a place.
 pub(super) fn encode_name(name: &PlaceName) -> Result<Vec<u8>, postcard::Error> {
     postcard::to_allocvec(&(name.tenant.as_str(), name.kind as u8, name.id.as_str()))
+}
+
+fn decode_name(key: &[u8], value: &[u8]) -> Result<PlaceName, Fault> {
+    let name = postcard::from_bytes::<(String, u8, String)>(value).ok();
+    name.and_then(|(tenant, kind, id)| place_name(tenant, kind, id)).ok_or_else(|| damaged(key))
 }
 
 fn decode_place(key: &[u8], value: &[u8]) -> Result<Place, Fault> {

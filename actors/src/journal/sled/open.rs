@@ -14,10 +14,12 @@ use super::state::{Effect, State};
 use super::store::{Fault, Store};
 use super::watermark::Watermark;
 use super::{key, names, write};
-use crate::journal::Place;
+use crate::journal::{Place, Stream};
 
 /// The format that this program writes.
-const FORMAT: u32 = 1;
+///
+/// 2 knows [`Head::Trim`] and swept segments; nothing else differs from 1, which is taken over by noting the new number.
+const FORMAT: u32 = 2;
 
 /// Why a store was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -139,7 +141,19 @@ fn check_format(store: &Store, mark: Option<Watermark>) -> Result<(), OpenError>
     let Ok(found) = value.as_ref().try_into().map(u32::from_be_bytes) else {
         return Err(OpenError::Damaged { dir, what: "its format is not a number".to_owned() });
     };
-    if found > FORMAT { Err(OpenError::Newer { dir, found, known: FORMAT }) } else { Ok(()) }
+    match found {
+        0 => Err(OpenError::Damaged { dir, what: "its format is 0, which there never was".to_owned() }),
+        FORMAT => Ok(()),
+        1..FORMAT => upgrade(store, found).map_err(fault),
+        _ => Err(OpenError::Newer { dir, found, known: FORMAT }),
+    }
+}
+
+fn upgrade(store: &Store, found: u32) -> Result<(), Fault> {
+    log::info!("the journal has format {found} and gets format {FORMAT}; earlier versions cannot open it any more");
+    let mut batch = Batch::default();
+    batch.insert(key::FORMAT, &FORMAT.to_be_bytes());
+    store.commit(batch)
 }
 
 fn make(store: &Store) -> Result<(), Fault> {
@@ -208,7 +222,13 @@ fn replay_entry(store: &Store, state: &RwLock<State>, reader: &mut Reader<'_>, s
             (Effect::Created(Place(place), name), place)
         }
         Head::Close { positions } => (Effect::Closed(positions.into_iter().map(position).collect()), 0),
-        Head::Delete { place } => (Effect::Deleted(Place(place), names::name(state, store, Place(place))?), place),
+        Head::Delete { place } => {
+            let name = names::name(state, store, Place(place))?;
+            (Effect::Deleted { place: Place(place), name, records: 0 }, place)
+        }
+        Head::Trim { place, lane, first } => {
+            (Effect::Trimmed { stream: Stream { place: Place(place), lane }, first, records: 0 }, place)
+        }
     };
     write(state).apply(effect);
     Ok(place.saturating_add(1))

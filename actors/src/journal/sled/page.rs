@@ -20,10 +20,31 @@ pub(super) fn head(state: &RwLock<State>, store: &Store, stream: Stream) -> Resu
             return Ok(tail.head());
         }
     }
-    index::head(store, stream)
+    match index::head(store, stream)? {
+        // It begins where its first record will be.
+        0 => Ok(first(state, store, stream)?.saturating_sub(1)),
+        head => Ok(head),
+    }
+}
+
+/// The `seq` of the first record that a stream has or will have.
+pub(super) fn first(state: &RwLock<State>, store: &Store, stream: Stream) -> Result<u64, Fault> {
+    {
+        let state = read(state);
+        if state.is_deleted(stream.place) {
+            return Ok(1);
+        }
+        if let Some(first) = state.first(stream) {
+            return Ok(first);
+        }
+    }
+    index::first(store, stream)
 }
 
 /// Records with a `seq` above `after`, oldest first.
+///
+/// Records may be swept away under this. They were trimmed before, or their place deleted, so what seems to be damage
+/// is none where that has happened since the read began.
 pub(super) fn read_after(
     state: &RwLock<State>,
     store: &Store,
@@ -31,7 +52,29 @@ pub(super) fn read_after(
     after: u64,
     limit: usize,
 ) -> Result<Vec<Record>, Fault> {
-    let Some(from) = after.checked_add(1) else { return Ok(Vec::new()) };
+    let Some(wanted) = after.checked_add(1) else { return Ok(Vec::new()) };
+    loop {
+        let from = first(state, store, stream)?.max(wanted);
+        let fault = match read_from(state, store, stream, from, limit) {
+            Err(fault @ Fault::Damaged(_)) => fault,
+            read => return read,
+        };
+        if names::name(state, store, stream.place)?.is_none() {
+            return Ok(Vec::new());
+        }
+        if first(state, store, stream)? <= from {
+            return Err(fault);
+        }
+    }
+}
+
+fn read_from(
+    state: &RwLock<State>,
+    store: &Store,
+    stream: Stream,
+    from: u64,
+    limit: usize,
+) -> Result<Vec<Record>, Fault> {
     let slots = slots(state, store, stream, from, limit)?;
     let mut reader = Reader::new(store);
     (from..).zip(slots).map(|(seq, slot)| reader.record(slot, Position { stream, seq })).collect()
@@ -47,9 +90,13 @@ pub(super) fn read_before(
 ) -> Result<Vec<Record>, Fault> {
     let head = head(state, store, stream)?;
     let last = before.map_or(head, |before| head.min(before.saturating_sub(1)));
-    let after = last.saturating_sub(limit as u64);
+    let below = first(state, store, stream)?.saturating_sub(1);
+    let after = last.saturating_sub(limit as u64).max(below.min(last));
     let count = usize::try_from(last - after).unwrap_or(usize::MAX);
-    read_after(state, store, stream, after, count)
+    let mut records = read_after(state, store, stream, after, count)?;
+    // The stream may have been trimmed meanwhile, and the page begun behind where it was to begin.
+    records.retain(|record| record.seq <= last);
+    Ok(records)
 }
 
 /// The slots of the records of a stream from `from` on, at most `limit` of them.

@@ -98,14 +98,23 @@ impl Queue {
     }
 
     /// Waits for batches and takes what is there, up to so many entries and bytes, but one batch at least. `None`
-    /// once the queue is closed and empty.
-    pub fn take(&self, entries: usize, bytes: usize) -> Option<Vec<Job>> {
+    /// once the queue is closed and empty; nothing once `patience` has passed, if there is one.
+    pub fn take(&self, entries: usize, bytes: usize, patience: Option<Duration>) -> Option<Vec<Job>> {
+        let deadline = patience.map(|patience| Instant::now() + patience);
         let mut inner = self.lock();
         while inner.jobs.is_empty() {
             if inner.closing.is_some() {
                 return None;
             }
-            inner = self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner);
+            let Some(deadline) = deadline else {
+                inner = self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left == Duration::ZERO {
+                return Some(Vec::new());
+            }
+            inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         let mut jobs = Vec::new();
         let (mut some_entries, mut some_bytes) = (0, 0);
@@ -134,6 +143,12 @@ impl Queue {
         }
         (inner.entries, inner.bytes, inner.refusals) = (0, 0, 0);
         mem::take(&mut inner.jobs).into()
+    }
+
+    /// Whether more than half of the queue is free, and it is open: the writer may let it fill.
+    pub fn has_room(&self) -> bool {
+        let inner = self.lock();
+        inner.closing.is_none() && inner.entries * 2 < self.most_entries && inner.bytes * 2 < self.most_bytes
     }
 
     /// Batches that wait.
@@ -187,7 +202,7 @@ fn weight(batch: &Batch) -> (usize, usize) {
         Entry::Append { bytes, closes, .. } => bytes.len() + size_of_val(closes.as_slice()),
         Entry::Close { positions } => size_of_val(positions.as_slice()),
         Entry::Create { name, .. } => name.id.len(),
-        Entry::Delete { .. } => 0,
+        Entry::Delete { .. } | Entry::Trim { .. } => 0,
     });
     (batch.len().max(1), bytes.sum::<usize>() + size_of_val(batch.as_slice()))
 }

@@ -57,6 +57,7 @@ pub(super) enum Head {
     Create { place: u64, tenant: String, kind: u8, id: String },
     Close { positions: Vec<Mark> },
     Delete { place: u64 },
+    Trim { place: u64, lane: u8, first: u64 },
 }
 
 impl Head {
@@ -74,6 +75,7 @@ impl Head {
             },
             Entry::Close { positions } => Self::Close { positions: positions.iter().map(mark).collect() },
             Entry::Delete { place } => Self::Delete { place: place.0 },
+            Entry::Trim { stream, first } => Self::Trim { place: stream.place.0, lane: stream.lane, first: *first },
         }
     }
 }
@@ -153,13 +155,7 @@ impl Builder {
         if self.bodies.is_empty() {
             return;
         }
-        let mut segment = Vec::with_capacity(HEADER + 2 * self.ends.len() + self.bodies.len());
-        segment.push(flags);
-        segment.extend_from_slice(&parts.to_le_bytes());
-        segment.extend_from_slice(&u16::try_from(self.ends.len()).unwrap_or(u16::MAX).to_le_bytes());
-        segment.extend(self.ends.iter().flat_map(|end| end.to_le_bytes()));
-        segment.extend_from_slice(&self.bodies);
-        self.sealed.push(segment);
+        self.sealed.push(assembled(flags, parts, &self.ends, &self.bodies));
         self.ends.clear();
         self.bodies.clear();
         self.next += 1;
@@ -186,11 +182,17 @@ impl Segment {
         self.number(FLAGS + 2).unwrap_or(0)
     }
 
+    /// Whether each of its slots is there.
+    pub fn is_sound(&self) -> bool {
+        self.0.len() >= HEADER && (0..self.count()).all(|slot| self.slot(slot).is_some())
+    }
+
     fn flags(&self) -> u8 {
         self.0.first().copied().unwrap_or(0)
     }
 
-    fn parts(&self) -> u16 {
+    /// How many segments its last slot takes, itself counted.
+    pub fn parts(&self) -> u16 {
         self.number(FLAGS).unwrap_or(1)
     }
 
@@ -213,6 +215,50 @@ impl From<IVec> for Segment {
     fn from(value: IVec) -> Self {
         Self(value)
     }
+}
+
+/// A segment without some of its records.
+pub(super) enum Hollowed {
+    /// Others live in it; what is left of it.
+    Some(Vec<u8>),
+    /// None lives in it; it and those that go on with it may be removed, so many in all.
+    All { parts: u16 },
+    /// It was removed before.
+    Gone,
+}
+
+/// What is left of a segment, written down by a checkpoint, without the records in `dead`. Only records outlive the
+/// checkpoint: the other entries go too.
+pub(super) fn hollowed(store: &Store, number: u64, dead: &[u16]) -> Result<Hollowed, Fault> {
+    let Some(segment) = store.get(&key::segment(number))?.map(Segment) else { return Ok(Hollowed::Gone) };
+    let parts = segment.parts().max(1);
+    let (mut left, mut ends, mut bodies) = (false, Vec::new(), Vec::new());
+    for slot in 0..segment.count() {
+        let body = segment.slot(slot).ok_or_else(|| damaged(number))?;
+        // A long record's head is whole in its first part.
+        let head = postcard::take_from_bytes::<Head>(body).map(|(head, _)| head);
+        if !body.is_empty() && !dead.contains(&slot) && matches!(head, Ok(Head::Append { .. })) {
+            left = true;
+            bodies.extend_from_slice(body);
+        }
+        ends.push(u16::try_from(bodies.len()).unwrap_or(u16::MAX));
+    }
+    if left {
+        Ok(Hollowed::Some(assembled(segment.flags(), parts, &ends, &bodies)))
+    } else {
+        Ok(Hollowed::All { parts })
+    }
+}
+
+/// The bytes of a segment.
+fn assembled(flags: u8, parts: u16, ends: &[u16], bodies: &[u8]) -> Vec<u8> {
+    let mut segment = Vec::with_capacity(HEADER + 2 * ends.len() + bodies.len());
+    segment.push(flags);
+    segment.extend_from_slice(&parts.to_le_bytes());
+    segment.extend_from_slice(&u16::try_from(ends.len()).unwrap_or(u16::MAX).to_le_bytes());
+    segment.extend(ends.iter().flat_map(|end| end.to_le_bytes()));
+    segment.extend_from_slice(bodies);
+    segment
 }
 
 /// Reads entries; keeps the last segment, since neighbours of a stream are often in one.

@@ -20,12 +20,14 @@ pub(super) enum Effect {
     Appended { at: Position, slot: Slot, opens: bool, closes: Vec<Position> },
     /// Records are no longer unfinished.
     Closed(Vec<Position>),
-    /// A place is gone; the name it had.
-    Deleted(Place, Option<PlaceName>),
+    /// A place is gone; the name it had, and about how many records.
+    Deleted { place: Place, name: Option<PlaceName>, records: u64 },
+    /// The records of a stream below `first` are gone; how many those are.
+    Trimmed { stream: Stream, first: u64, records: u64 },
 }
 
 /// What happened since the last checkpoint, and the counters.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct State {
     /// Where the records since the checkpoint are.
     tails: HashMap<Stream, Piece>,
@@ -33,8 +35,14 @@ pub(super) struct State {
     named: BTreeMap<Vec<u8>, Option<Place>>,
     /// The name a place was given, or `None` where it was deleted.
     places: HashMap<Place, Option<PlaceName>>,
+    /// The first records of streams that were trimmed.
+    firsts: HashMap<Stream, u64>,
+    /// Where the records of deleted places are that no index speaks of.
+    buried: Vec<(Stream, Piece)>,
     /// Every unfinished record, older ones too. As many as there are runs: the queues of the agents bound them.
     unfinished: BTreeSet<Position>,
+    /// Segments since the checkpoint in which no record is: nothing outlives the next checkpoint in them.
+    pub empty: Vec<u64>,
     /// The number of the next segment.
     pub next_segment: u64,
     /// The first segment that the checkpoint does not speak of.
@@ -43,6 +51,8 @@ pub(super) struct State {
     pub records: u64,
     /// Records appended since the checkpoint.
     pub fresh: usize,
+    /// Records that went since the checkpoint, about: what there will be to sweep behind the next one.
+    pub gone: u64,
 }
 
 impl State {
@@ -69,7 +79,15 @@ impl State {
                 self.fresh += 1;
             }
             Effect::Closed(positions) => self.close(&positions),
-            Effect::Deleted(place, name) => self.delete(place, name),
+            Effect::Deleted { place, name, records } => {
+                self.gone += records;
+                self.delete(place, name);
+            }
+            Effect::Trimmed { stream, first, records } => {
+                self.gone += records;
+                let known = self.firsts.entry(stream).or_insert(first);
+                *known = first.max(*known);
+            }
         }
     }
 
@@ -78,13 +96,17 @@ impl State {
         self.tails.clear();
         self.named.clear();
         self.places.clear();
+        self.firsts.clear();
+        self.buried.clear();
+        self.empty.clear();
+        self.gone = 0;
         self.checkpoint = self.next_segment;
         self.fresh = 0;
     }
 
     /// How many keys a checkpoint would write.
     pub fn keys(&self) -> usize {
-        self.tails.len() + self.named.len() + self.places.len()
+        self.tails.len() + self.named.len() + self.places.len() + self.firsts.len() + self.empty.len()
     }
 
     /// The place of the name under `key`: `None` if nothing is known here, `Some(None)` if it has none.
@@ -123,6 +145,21 @@ impl State {
         self.tails.iter().map(|(stream, tail)| (*stream, tail))
     }
 
+    /// The first record of `stream`, where it was trimmed since the checkpoint.
+    pub fn first(&self, stream: Stream) -> Option<u64> {
+        self.firsts.get(&stream).copied()
+    }
+
+    /// The first records of every stream that was trimmed since the checkpoint.
+    pub fn firsts(&self) -> impl Iterator<Item = (Stream, u64)> {
+        self.firsts.iter().map(|(stream, first)| (*stream, *first))
+    }
+
+    /// Where the records of deleted places are that no index speaks of.
+    pub fn buried(&self) -> impl Iterator<Item = (Stream, &Piece)> {
+        self.buried.iter().map(|(stream, piece)| (*stream, piece))
+    }
+
     /// Whether the place was deleted since the checkpoint.
     pub fn is_deleted(&self, place: Place) -> bool {
         matches!(self.places.get(&place), Some(None))
@@ -145,7 +182,9 @@ impl State {
         }
         self.places.insert(place, None);
         for lane in 0..=u8::MAX {
-            self.tails.remove(&Stream { place, lane });
+            let stream = Stream { place, lane };
+            self.firsts.remove(&stream);
+            self.buried.extend(self.tails.remove(&stream).map(|tail| (stream, tail)));
         }
         let at = |lane, seq| Position { stream: Stream { place, lane }, seq };
         let gone: Vec<_> = self.unfinished.range(at(0, 0)..=at(u8::MAX, u64::MAX)).copied().collect();

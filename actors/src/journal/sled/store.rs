@@ -3,12 +3,13 @@
 //! sled panics where a page is damaged; here a panic becomes an error. It also keeps the first error of a write for
 //! ever, so a store that failed is dropped and opened anew in place ([`Store::reopen`]).
 
+use std::cell::Cell;
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Once, PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,9 @@ const SEAL: usize = 4;
 /// How long a sled that was dropped may take to let go of its file: its threads finish what they have in hand.
 const REMAINS: Duration = Duration::from_secs(5);
 
+/// Pairs read at a time by those who read them all: at most 2 MB.
+const PAIRS: usize = 256;
+
 /// Why the store could not do something.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {
@@ -46,6 +50,9 @@ pub(super) enum Fault {
     /// The store is being opened anew after a failure.
     #[error("the store is being opened again after a failed write")]
     Away,
+    /// The disk did not answer in time.
+    #[error("the disk has not answered for {} s", .0.as_secs())]
+    Stalled(Duration),
 }
 
 /// sled, and the descriptor that its file is synced through.
@@ -133,6 +140,51 @@ impl Store {
         })
     }
 
+    /// Hands the keys that begin with `prefix` to `each`, in their order, until it answers `false`.
+    pub fn each_key(&self, prefix: &[u8], mut each: impl FnMut(&[u8]) -> bool) -> Result<(), Fault> {
+        self.with("A page", |db| {
+            for key in db.scan_prefix(prefix).keys() {
+                if !each(&key?) {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Hands the pairs from `from` on that begin with `prefix` to `each` as they stand there, seals and all, until it
+    /// answers `false`. The seals are checked, where there should be one.
+    pub fn each_pair(
+        &self,
+        prefix: &[u8],
+        from: &[u8],
+        mut each: impl FnMut(&[u8], &[u8]) -> Result<bool, Fault>,
+    ) -> Result<(), Fault> {
+        let mut from = from.to_vec();
+        loop {
+            // In pieces, so that a store that failed can be opened anew meanwhile.
+            let pairs = self.with("A page", |db| {
+                db.range(from.as_slice()..).take(PAIRS).collect::<Result<Vec<_>, _>>().map_err(Fault::from)
+            })?;
+            let more = pairs.len() == PAIRS;
+            for (key, value) in pairs {
+                if !key.starts_with(prefix) {
+                    return Ok(());
+                }
+                if key != key::FORMAT {
+                    unseal(&key, &value)?;
+                }
+                if !each(&key, &value)? {
+                    return Ok(());
+                }
+                from = [&key, &[0][..]].concat();
+            }
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
     /// Whether nothing was ever written.
     pub fn is_empty(&self) -> Result<bool, Fault> {
         self.with("The first page", |db| Ok(db.first()?.is_none()))
@@ -141,6 +193,21 @@ impl Store {
     /// Bytes on disk.
     pub fn bytes(&self) -> Result<u64, Fault> {
         self.with("The directory", |db| Ok(db.size_on_disk()?))
+    }
+
+    /// Writes `batch` whole or not at all; durable with the next commit.
+    pub fn apply(&self, batch: Batch) -> Result<(), Fault> {
+        self.disk.write()?;
+        self.with("A page", |db| Ok(db.apply_batch(batch)?))
+    }
+
+    /// Has sled look at its error, if it has one: a writer that sleeps behind a failed write wakes up by that. May wait
+    /// for as long as that writer.
+    pub fn nudge(&self) {
+        let flushed = self.with("A page", |db| Ok(db.flush()?));
+        if let Err(fault) = flushed {
+            log::warn!("the store was asked how it is: {fault}");
+        }
     }
 
     /// Writes `batch` whole or not at all, and durably.
@@ -186,7 +253,32 @@ fn is_locked(fault: &Fault) -> bool {
 }
 
 fn guarded<T>(what: &str, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Fault::Damaged(what.to_owned())))
+    QUIET.call_once(quieten);
+    let outer = GUARDED.replace(true);
+    let done = catch_unwind(AssertUnwindSafe(work));
+    GUARDED.set(outer);
+    done.unwrap_or_else(|_| Err(Fault::Damaged(what.to_owned())))
+}
+
+static QUIET: Once = Once::new();
+
+thread_local! {
+    /// Whether this thread is inside of sled.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A panic of sled is an error here: it goes to the log as one line, and everybody else's goes where it went before.
+fn quieten() {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        let thread = thread::current();
+        let own = thread.name().is_some_and(|name| name.starts_with("sled-io") || name.contains("flusher"));
+        if GUARDED.get() || own {
+            log::error!("the store: {info}");
+        } else {
+            before(info);
+        }
+    }));
 }
 
 /// Puts the checksum before a value.

@@ -1,11 +1,14 @@
 //! The watermark: how far the store has come, in a file of its own beside sled's.
 //!
 //! sled, opened on a file that lost its end, may take what is left for all there ever was. The watermark is written
-//! after what it counts is synced, so a store behind its watermark has lost something.
+//! after what it counts is synced, so a store behind its watermark has lost something. A checkpoint replaces the file,
+//! durably; a commit only writes over the numbers in it, for no price: what a power cut takes of that makes the
+//! watermark lower, never higher than the store.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 const NAME: &str = "watermark";
 const TITLE: &str = "callboard journal watermark";
@@ -30,14 +33,46 @@ impl Watermark {
         parse(&text).map(Some).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it is not a watermark"))
     }
 
-    /// Replaces it, whole or not at all.
-    pub fn write(self, dir: &Path) -> io::Result<()> {
-        let temporary = dir.join("watermark.tmp");
+    /// The file's content, of the same length whatever the numbers.
+    fn text(self) -> String {
+        format!("{TITLE}\nsegments {:020}\nrecords {:020}\n", self.segments, self.records)
+    }
+}
+
+/// The file, in the hands of the writer.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    dir: PathBuf,
+    file: Option<File>,
+}
+
+impl Keeper {
+    /// Keeps the watermark of the store in `dir`. What is there is not touched before the first word.
+    pub fn new(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), file: None }
+    }
+
+    /// Replaces it, whole or not at all, durably.
+    pub fn replace(&mut self, mark: Watermark) -> io::Result<()> {
+        let temporary = self.dir.join("watermark.tmp");
         let mut file = File::create(&temporary)?;
-        writeln!(file, "{TITLE}\nsegments {}\nrecords {}", self.segments, self.records)?;
+        file.write_all(mark.text().as_bytes())?;
         file.sync_all()?;
-        fs::rename(&temporary, dir.join(NAME))?;
-        File::open(dir)?.sync_all()
+        fs::rename(&temporary, self.dir.join(NAME))?;
+        File::open(&self.dir)?.sync_all()?;
+        self.file = Some(OpenOptions::new().write(true).open(self.dir.join(NAME))?);
+        Ok(())
+    }
+
+    /// Notes a commit. What goes wrong with this is no fault of the commit, which is synced.
+    pub fn note(&mut self, mark: Watermark) {
+        let noted = match &self.file {
+            Some(file) => file.write_all_at(mark.text().as_bytes(), 0),
+            None => self.replace(mark),
+        };
+        if let Err(error) = noted {
+            log::warn!("the watermark of the store was not written: {error}");
+        }
     }
 }
 
@@ -60,12 +95,19 @@ mod tests {
     fn what_is_written_is_read() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Watermark::read(dir.path()).unwrap(), None);
-        for segments in [1, 7] {
+        let mut keeper = Keeper::new(dir.path());
+        for segments in [1, 7, 100_000] {
             let mark = Watermark { segments, records: 30 };
-            mark.write(dir.path()).unwrap();
+            keeper.replace(mark).unwrap();
+            assert_eq!(Watermark::read(dir.path()).unwrap(), Some(mark));
+            let mark = Watermark { segments: segments + 3, records: 3000 };
+            keeper.note(mark);
             assert_eq!(Watermark::read(dir.path()).unwrap(), Some(mark));
         }
         fs::write(dir.path().join(NAME), "callboard journal watermark\nsegments x\n").unwrap();
         assert!(Watermark::read(dir.path()).is_err());
+        let old = "callboard journal watermark\nsegments 12\nrecords 34\n";
+        fs::write(dir.path().join(NAME), old).unwrap();
+        assert_eq!(Watermark::read(dir.path()).unwrap(), Some(Watermark { segments: 12, records: 34 }));
     }
 }

@@ -1,7 +1,8 @@
 //! The writer thread: the only one that writes.
 //!
 //! It takes what is queued, makes one commit of it, syncs that, publishes it to the readers and tells the callers, in
-//! the order of their appends. There is no timer: while one commit is synced, the next gathers by itself.
+//! the order of their appends. While one commit is synced, the next gathers by itself; where many are at work at once,
+//! the writer lingers a moment more, so that a commit, which costs the same whatever it holds, serves more of them.
 //!
 //! When a commit fails, its callers are told `STORE_UNAVAILABLE` and so is everybody who appends until the store works
 //! again. Memory still says what was acknowledged and nothing more, and all that a commit writes is segments from
@@ -9,9 +10,9 @@
 //! commit comes back as a hole, nor its records beside those that take their numbers. Only if the process dies before
 //! that may records come back whose callers were told of an error; they are then whole, in order and without a double.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ::sled::Batch;
@@ -20,21 +21,36 @@ use super::checkpoint::{self, Checkpoint};
 use super::draft::{Commit, Draft};
 use super::heads::Heads;
 use super::poison::streams;
+use super::pulse::unavailable;
 use super::queue::{Closing, Job, full_queue};
+use super::state::Effect;
 use super::store::{Fault, seal};
-use super::watermark::Watermark;
-use super::{Shared, key, read, write};
+use super::watermark::{Keeper, Watermark};
+use super::{Shared, key, read, sweep, write};
 use crate::journal::{Done, Health, Stream};
-use crate::protocol::{Code, Error};
+use crate::protocol::Error;
 
 /// Entries of one commit. More would make the first of them wait longer for the sync without making it cheaper.
-const ENTRIES: usize = 256;
+const ENTRIES: usize = 1024;
+
+/// A commit of so many batches shows that many are at work: what comes while the writer lingers is worth the wait.
+const BUSY: usize = 16;
+
+/// How long the writer lingers after a busy commit. sled wakes all the threads of its pool at each commit, which costs
+/// more than what is written; half a millisecond saves most of that, and is less than such a commit takes.
+const LINGER: Duration = Duration::from_micros(500);
 
 /// Bytes of one commit: sled writes its file in steps of 512 KiB, and a longer commit is more than one of them.
 const BYTES: usize = 384 * 1024;
 
 /// Keys of one checkpoint: at about 10 µs each it holds the appends up for some 20 ms.
 const KEYS: usize = 2048;
+
+/// How long to wait before looking again whether sweeping is still held off.
+const HELD: Duration = Duration::from_millis(100);
+
+/// Records that went after which a checkpoint is due, so that their room is used again: a few hundred segments.
+const GONE: u64 = 4096;
 
 /// How long to wait before a failed store is tried again: at first, and at the most.
 const WAIT: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -44,30 +60,46 @@ const WAIT: (Duration, Duration) = (Duration::from_millis(50), Duration::from_se
 pub(super) struct Writer {
     shared: Arc<Shared>,
     heads: Heads,
+    watermark: Keeper,
     checkpoint_every: usize,
+    /// Whether there may be something to sweep, and how long to wait for something else before that.
+    dusty: Option<Duration>,
 }
 
 /// Somebody to be told.
-struct Outcome {
-    job: u64,
-    streams: Vec<Stream>,
-    done: Done,
-    result: Result<(), Error>,
+pub(super) struct Outcome {
+    /// The number of the batch.
+    pub job: u64,
+    /// The streams it appends to.
+    pub streams: Vec<Stream>,
+    /// Whom to tell.
+    pub done: Done,
+    /// What to tell.
+    pub result: Result<(), Error>,
 }
 
 impl Writer {
     /// A writer that makes a checkpoint after so many records.
     pub fn new(shared: Arc<Shared>, checkpoint_every: usize) -> Self {
-        Self { shared, heads: Heads::default(), checkpoint_every }
+        let watermark = Keeper::new(shared.store.dir());
+        Self { shared, heads: Heads::default(), watermark, checkpoint_every, dusty: Some(Duration::ZERO) }
     }
 
     /// Writes until the queue is closed and empty.
     pub fn run(mut self) -> Result<(), Error> {
-        while let Some(jobs) = self.shared.queue.take(ENTRIES, BYTES) {
+        let _ended = Ended(Arc::clone(&self.shared));
+        let first = self.mark();
+        self.watermark.note(first);
+        while let Some(jobs) = self.shared.queue.take(ENTRIES, BYTES, self.dusty) {
+            let busy = jobs.len() >= BUSY;
             metrics::gauge!("callboard_journal_queue_depth").set(self.shared.queue.len() as f64);
-            let written = self.commit(jobs).and_then(|()| self.checkpoint_if_due());
+            let written = if jobs.is_empty() { Ok(()) } else { self.commit(jobs) };
+            let written = written.and_then(|()| self.checkpoint_if_due()).and_then(|()| self.sweep());
             if let Err(fault) = written {
                 self.recover(&fault);
+            }
+            if busy && self.shared.queue.has_room() {
+                thread::sleep(LINGER);
             }
         }
         if *read(&self.shared.health) != Health::Ready {
@@ -88,51 +120,91 @@ impl Writer {
             outcomes.push(draft_job(&self.shared, &mut draft, job));
         }
         let commit = draft.finish();
-        let written = self.write(next, commit);
-        if let Err(fault) = &written {
-            self.fail(fault);
-            for outcome in &mut outcomes {
-                outcome.result = outcome.result.clone().and(Err(unavailable()));
+        self.shared.pulse.begin(outcomes);
+        let written = self.write(next, &commit);
+        let (written, mut outcomes) = match self.shared.pulse.end() {
+            Ok(outcomes) => (written, outcomes),
+            // They were told that it failed; so it has to.
+            Err(waited) => (written.and(Err(Fault::Stalled(waited))), Vec::new()),
+        };
+        match &written {
+            Ok(()) => self.publish(next, commit),
+            Err(fault) => {
+                self.fail(fault);
+                for outcome in &mut outcomes {
+                    outcome.result = outcome.result.clone().and(Err(unavailable()));
+                }
             }
         }
-        metrics::histogram!("callboard_commit_seconds").record(started.elapsed().as_secs_f64());
+        if !outcomes.is_empty() {
+            metrics::histogram!("callboard_commit_seconds").record(started.elapsed().as_secs_f64());
+        }
         for outcome in outcomes {
-            self.tell(outcome);
+            self.shared.tell(outcome);
         }
         written
     }
 
-    /// Writes and syncs a commit, then publishes it.
-    fn write(&mut self, next: u64, commit: Commit) -> Result<(), Fault> {
+    /// Writes and syncs a commit.
+    fn write(&self, next: u64, commit: &Commit) -> Result<(), Fault> {
         if commit.segments.is_empty() {
             return Ok(());
         }
-        let segments = commit.segments.len() as u64;
         let mut batch = Batch::default();
         for (number, segment) in (next..).zip(&commit.segments) {
             batch.insert(key::segment(number), seal(segment));
         }
-        self.shared.store.commit(batch)?;
+        self.shared.store.commit(batch)
+    }
+
+    /// Lets everybody see a commit that is synced.
+    fn publish(&mut self, next: u64, commit: Commit) {
+        if commit.segments.is_empty() {
+            return;
+        }
+        let segments = commit.segments.len() as u64;
         let mut state = write(&self.shared.state);
         let before = state.records;
+        if !commit.effects.iter().any(|effect| matches!(effect, Effect::Appended { .. })) {
+            state.empty.extend(next..next + segments);
+        }
         for effect in commit.effects {
             self.heads.apply(&effect);
             state.apply(effect);
         }
         state.next_segment = next + segments;
         metrics::counter!("callboard_journal_records_total").increment(state.records - before);
-        Ok(())
+        drop(state);
+        let mark = self.mark();
+        self.watermark.note(mark);
+    }
+
+    fn mark(&self) -> Watermark {
+        let state = read(&self.shared.state);
+        Watermark { segments: state.next_segment, records: state.records }
     }
 
     fn checkpoint_if_due(&mut self) -> Result<(), Fault> {
         let due = {
             let state = read(&self.shared.state);
-            state.fresh >= self.checkpoint_every || state.keys() >= KEYS
+            state.fresh >= self.checkpoint_every || state.keys() >= KEYS || state.gone >= GONE
         };
         if due { self.checkpoint() } else { Ok(()) }
     }
 
+    /// Writes a checkpoint, unless somebody copies what it would change: then the next one says it all.
     fn checkpoint(&mut self) -> Result<(), Fault> {
+        let shared = Arc::clone(&self.shared);
+        let held = shared.settling.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.checkpoints > 0 {
+            return Ok(());
+        }
+        shared.pulse.begin(Vec::new());
+        let written = self.write_checkpoint();
+        shared.pulse.end().map_err(Fault::Stalled).and(written)
+    }
+
+    fn write_checkpoint(&mut self) -> Result<(), Fault> {
         let shared = &self.shared;
         let (batch, mark) = {
             let state = read(&shared.state);
@@ -141,7 +213,21 @@ impl Writer {
         };
         shared.store.commit(batch)?;
         write(&shared.state).settle();
-        Ok(mark.write(shared.store.dir())?)
+        self.dusty = Some(Duration::ZERO);
+        Ok(self.watermark.replace(mark)?)
+    }
+
+    /// Sweeps a little, unless somebody copies what it would change.
+    fn sweep(&mut self) -> Result<(), Fault> {
+        let shared = Arc::clone(&self.shared);
+        let held = shared.settling.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.dusty.is_some() {
+            self.dusty = match held.sweeps {
+                0 => sweep::step(&shared.store)?.then_some(Duration::ZERO),
+                _ => Some(HELD),
+            };
+        }
+        Ok(())
     }
 
     /// Answers every append with an error until the store works again, or until the queue is closed.
@@ -156,7 +242,9 @@ impl Writer {
             if self.shared.queue.closing().is_some() {
                 return;
             }
-            match self.restore() {
+            self.shared.pulse.begin(Vec::new());
+            let restored = self.restore();
+            match self.shared.pulse.end().map_err(Fault::Stalled).and(restored) {
                 Ok(()) => break,
                 Err(fault) => self.fail(&fault),
             }
@@ -172,10 +260,7 @@ impl Writer {
             if jobs.is_empty() {
                 return;
             }
-            for job in jobs {
-                let streams = streams(&job.batch).collect();
-                self.tell(Outcome { job: job.number, streams, done: job.done, result: Err(unavailable()) });
-            }
+            self.shared.refuse(jobs);
         }
     }
 
@@ -200,16 +285,14 @@ impl Writer {
         log::error!("the store takes no writes: {fault}");
         *write(&self.shared.health) = Health::Failed(fault.to_string());
     }
+}
 
-    /// Tells a caller; what it does with that must not end the writer.
-    fn tell(&self, outcome: Outcome) {
-        if outcome.result.is_err() {
-            self.shared.poison.failed(outcome.job, &outcome.streams);
-        }
-        let told = catch_unwind(AssertUnwindSafe(|| (outcome.done)(outcome.result)));
-        if told.is_err() {
-            log::error!("a caller of the journal panicked when it was told the outcome");
-        }
+/// Says that the writer has ended, however it does.
+struct Ended(Arc<Shared>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.pulse.stop();
     }
 }
 
@@ -228,9 +311,4 @@ fn draft_job(shared: &Shared, draft: &mut Draft<'_>, job: Job) -> Outcome {
         shared.poison.failed(number, &streams);
     }
     Outcome { job: number, streams, done: job.done, result }
-}
-
-/// The error while the store takes no writes.
-fn unavailable() -> Error {
-    Error::new(Code::StoreUnavailable, "The store does not take writes at the moment")
 }

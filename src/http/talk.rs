@@ -9,15 +9,12 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use callboard_actors::outbox::{Delivered, Outbox, Outlet};
 use callboard_actors::protocol::{
     AgentName, Ask, CancelTarget, Command, ConversationId, Delivery, Envelope, Error, Event, Interest, Message,
-    Principal, Priority, Run, RunKind, Scope, SessionId, Token, TraceParent,
+    Principal, Priority, Run, RunKind, Scope, SessionId, Step, Token, TraceParent,
 };
 use callboard_actors::request::Request;
+use callboard_actors::runtime::Runtime;
 use callboard_actors::tenant::Tenant;
 use serde_json::Value;
-
-use crate::http::app::App;
-use crate::http::caller::Caller;
-use crate::http::error::HttpError;
 
 /// The number under which handlers are known to actors: none of a session.
 const NO_SESSION: SessionId = SessionId(0);
@@ -32,6 +29,8 @@ pub struct Question {
     /// What was said before, where the client keeps it.
     pub context: Vec<Arc<Message>>,
     pub stream: bool,
+    /// Whether the steps on the way are wanted as well.
+    pub steps: bool,
     pub trace: Option<TraceParent>,
 }
 
@@ -49,6 +48,8 @@ pub struct Talk {
 pub enum Next {
     /// A piece of it.
     Piece(String),
+    /// What the agent did on the way.
+    Step(Step),
     /// All of it, with the pieces joined or at once.
     Answer(Arc<Message>),
     /// There is none.
@@ -68,10 +69,13 @@ impl Talk {
     ///
     /// # Errors
     /// Whatever the conversation refuses.
-    pub async fn begin(caller: &Caller, app: &App, question: Question) -> Result<Self, HttpError> {
-        caller.require(Scope::Chat)?;
-        let tenant = caller.tenant(app);
-        let interest = if question.stream { Interest::PROGRESS.and(Interest::DELTAS) } else { Interest::PROGRESS };
+    pub async fn begin(principal: &Arc<Principal>, runtime: &Runtime, question: Question) -> Result<Self, Error> {
+        principal.require(Scope::Chat)?;
+        let tenant = runtime.tenant(&principal.tenant);
+        let mut interest = Interest::PROGRESS;
+        for (wanted, what) in [(question.stream, Interest::DELTAS), (question.steps, Interest::STEPS)] {
+            interest = if wanted { interest.and(what) } else { interest };
+        }
         let conversation = question.conversation.unwrap_or_else(ConversationId::random);
         let ask = Ask {
             conversation: conversation.clone(),
@@ -84,23 +88,23 @@ impl Talk {
             serial: true,
             request_id: None,
             // Everybody without credentials is the same subject, and what they say anybody may read.
-            private: caller.0.authenticated,
+            private: principal.authenticated,
             context: question.context,
             trace: question.trace,
         };
         let (tell, mut events) = unbounded_channel();
-        let request = request(caller.0.clone(), Arc::new(Ear(tell)), interest, Command::Ask(ask));
+        let request = request(principal.clone(), Arc::new(Ear(tell)), interest, Command::Ask(ask));
         tenant.to_conversation(&conversation, request);
         loop {
             let envelope = events.recv().await;
             match envelope.as_deref().map(|envelope| &envelope.event) {
                 Some(Event::RunAccepted { run, .. }) => {
-                    let (run, principal) = (run.clone(), caller.0.clone());
+                    let (run, principal) = (run.clone(), principal.clone());
                     return Ok(Self { tenant, principal, run, events, ended: false });
                 }
-                Some(Event::Refused { error } | Event::RunFailed { error, .. }) => return Err(error.clone().into()),
+                Some(Event::Refused { error } | Event::RunFailed { error, .. }) => return Err(error.clone()),
                 Some(_) => {}
-                None => return Err(lost().into()),
+                None => return Err(lost()),
             }
         }
     }
@@ -119,6 +123,7 @@ impl Talk {
             let envelope = self.events.recv().await;
             let next = match envelope.as_deref().map(|envelope| &envelope.event) {
                 Some(Event::RunDelta { delta, .. }) => return Some(Next::Piece(delta.clone())),
+                Some(Event::RunStep { step, .. }) => return Some(Next::Step(step.clone())),
                 Some(Event::RunAnswered { answer, .. }) => Next::Answer(answer.clone()),
                 Some(Event::RunFailed { error, .. } | Event::Refused { error }) => Next::Failed(error.clone()),
                 Some(_) => continue,
@@ -138,7 +143,7 @@ impl Talk {
             match self.next().await {
                 Some(Next::Answer(answer)) => return Ok((self.run.clone(), answer)),
                 Some(Next::Failed(error)) => return Err(error),
-                Some(Next::Piece(_)) => {}
+                Some(Next::Piece(_) | Next::Step(_)) => {}
                 None => return Err(lost()),
             }
         }

@@ -1,0 +1,85 @@
+//! Copies of a store in use, as of one moment.
+//!
+//! What a checkpoint writes is copied while checkpoints are held off, which takes as long as the index is large; the
+//! log, which is only ever added to, up to a segment noted at the beginning, while sweeps are held off. Appends go on
+//! all the time. The copy is a store of its own, with everything dead left out by sled itself.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ::sled::Batch;
+
+use super::disk::RealDisk;
+use super::hold::Hold;
+use super::store::{Fault, Store};
+use super::watermark::{Keeper, Watermark};
+use super::{Shared, key, read};
+
+/// Bytes that go into the copy at a time.
+const BYTES: usize = 1 << 20;
+
+/// What a copy holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Copied {
+    /// Records appended until the moment of the copy; those trimmed or deleted since are not in it.
+    pub records: u64,
+    /// Segments of the log that are in it.
+    pub segments: u64,
+}
+
+/// Copies the store as it is now into the folder `to`, which must be empty or missing. `told` hears how many segments
+/// there will be and how many are done.
+pub(super) fn copy(shared: &Arc<Shared>, to: &Path, cache: u64, told: &dyn Fn(u64, u64)) -> Result<Copied, Fault> {
+    std::fs::create_dir_all(to)?;
+    if std::fs::read_dir(to)?.next().is_some() {
+        return Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, "the folder is not empty").into());
+    }
+    let mut hold = Hold::new(shared);
+    // Noted behind the hold: whatever the index that is copied speaks of stands before these.
+    let mark = {
+        let state = read(&shared.state);
+        Watermark { segments: state.next_segment, records: state.records }
+    };
+    let target = Store::open(to, Arc::new(RealDisk), cache)?;
+    let mut copy = Copy { target, batch: Batch::default(), bytes: 0 };
+    for letter in [b"f", b"i", b"m", b"n", b"p", b"u", b"x"] {
+        shared.store.each_pair(letter, letter, |key, value| copy.put(key, value).map(|()| true))?;
+    }
+    hold.release_checkpoints();
+    let (mut done, last) = (0, key::segment(mark.segments));
+    shared.store.each_pair(b"s", b"s", |key, value| {
+        if key >= last.as_slice() {
+            return Ok(false);
+        }
+        done += 1;
+        told(done.max(key::segment_number(key).unwrap_or(0)), mark.segments);
+        copy.put(key, value).map(|()| true)
+    })?;
+    copy.finish()?;
+    // A sled that is closed writes what makes it quick to open.
+    Keeper::new(to).replace(mark)?;
+    std::fs::File::open(to)?.sync_all()?;
+    Ok(Copied { records: mark.records, segments: done })
+}
+
+struct Copy {
+    target: Store,
+    batch: Batch,
+    bytes: usize,
+}
+
+impl Copy {
+    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), Fault> {
+        self.batch.insert(key, value);
+        self.bytes += key.len() + value.len();
+        if self.bytes >= BYTES {
+            self.bytes = 0;
+            self.target.apply(std::mem::take(&mut self.batch))?;
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(), Fault> {
+        self.target.commit(self.batch)
+    }
+}

@@ -5,6 +5,7 @@
 
 pub mod builtin;
 pub mod company;
+pub mod context;
 pub mod echo;
 pub mod maker;
 pub mod materials;

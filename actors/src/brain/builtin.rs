@@ -18,7 +18,6 @@ use serde_json::{Value, json};
 use super::materials::Materials;
 use super::pieces::pieces;
 use super::{Brain, Brief, Placement, Sink};
-use crate::memory::Found;
 use crate::protocol::{Answer, Code, Error, Event, Role, Run, RunKind, Step, StepKind, ToolCall};
 use crate::spans::execute_tool;
 use crate::tape::{Known, MAX_KNOWN};
@@ -207,13 +206,7 @@ impl Brain for Builtin {
 /// What is remembered and has to do with the request: the plan may depend on it.
 fn known(brief: &Brief, scene: &Scene) -> Result<Vec<Known>, Error> {
     let found = scene.memory.search(scene.whose(), &brief.content, MAX_KNOWN)?;
-    let known = |found: Found| Known {
-        agent: found.fact.agent.clone(),
-        text: found.fact.text.clone(),
-        importance: found.fact.importance,
-        at: found.fact.at,
-    };
-    Ok(found.into_iter().map(known).collect())
+    Ok(found.iter().map(Known::of).collect())
 }
 
 /// What the agent cannot do: an answer to people, and a failure of a command, whose status programs read.

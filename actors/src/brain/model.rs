@@ -27,8 +27,12 @@ use super::{Brain, Brief, Placement, Sink};
 use crate::agent::persona::Persona;
 use crate::ledger::{Ledger, Used, until_tomorrow};
 use crate::protocol::{Answer, Code, Error, Timestamp};
+use crate::tape::{Known, MAX_KNOWN};
 use crate::tool::toolbox::toolbox;
 use crate::tool::{Scene, Tool};
+
+/// The share of a request's meaning that a memory must have for the model to be told of it.
+const LEAST_COVERAGE: f32 = 0.2;
 
 /// The brain of an agent that has a model.
 pub struct Model {
@@ -92,6 +96,24 @@ impl Model {
         }
     }
 
+    /// A run, begun with what the agent remembers that has to do with it. A memory that cannot be read costs only itself.
+    async fn course<'a>(&'a self, brief: &'a Brief, sink: &'a Arc<dyn Sink>) -> Course<'a> {
+        let known = if brief.run.is_errand() { Ok(Vec::new()) } else { self.known(brief).await };
+        brief.tape.known(known.unwrap_or_else(|error| {
+            log::warn!("{} cannot look into its memory: {error}", brief.run.agent);
+            Vec::new()
+        }));
+        Course::begin(self, brief, sink)
+    }
+
+    async fn known(&self, brief: &Brief) -> Result<Vec<Known>, Error> {
+        let (scene, content) = (self.scene(brief), brief.content.clone());
+        let search = move || scene.memory.search(scene.whose(), &content, MAX_KNOWN);
+        let found = tokio::task::spawn_blocking(search).await;
+        let found = found.map_err(|_| Error::internal("The memory could not be read"))??;
+        Ok(found.iter().filter(|found| found.coverage >= LEAST_COVERAGE).map(Known::of).collect())
+    }
+
     /// Refuses a run where the day's budget is used up.
     async fn admit(&self, brief: &Brief) -> Result<(), Error> {
         let (ledger, tenant, agent) = (self.materials.ledger.clone(), brief.tenant.clone(), brief.run.agent.clone());
@@ -120,7 +142,7 @@ impl Brain for Model {
 
     async fn think(&self, brief: &Brief, sink: &Arc<dyn Sink>) -> Result<Answer, Error> {
         let error = match self.admit(brief).await {
-            Ok(()) => match Course::begin(self, brief, sink).run().await {
+            Ok(()) => match self.course(brief, sink).await.run().await {
                 Outcome::Answered(answer) => return Ok(answer),
                 Outcome::Failed(error) => return Err(error),
                 Outcome::NotBegun(error) => error,

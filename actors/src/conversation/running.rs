@@ -19,8 +19,8 @@ use crate::protocol::{
 use crate::request::Request;
 use crate::runs::RunProgress;
 
-/// What agents are told of the past: enough for a few exchanges, little enough to copy for each run.
-const HISTORY: usize = 20;
+/// What agents are told of the past: all that is at hand. What of it a model is told is cut to the size of its context.
+const HISTORY: usize = super::RECENT;
 
 impl Conversation {
     /// The question is synced: tell of it and begin.

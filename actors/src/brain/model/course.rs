@@ -93,7 +93,8 @@ impl Done {
 impl<'a> Course<'a> {
     pub(super) fn begin(model: &'a Model, brief: &'a Brief, sink: &'a Arc<dyn Sink>) -> Self {
         let hands = Hands::of(brief, &model.settings, model.tools(brief));
-        let mut prompt = prompt::begin(brief, &model.settings);
+        let (mut prompt, left_out) = prompt::begin(brief, &model.settings, &brief.tape.facts());
+        brief.tape.context(left_out);
         prompt.tools = hands.cards();
         let scene = model.scene(brief);
         let (said, tokens) = (String::new(), Tokens::default());

@@ -6,7 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::brain::context::Bounds;
 use crate::protocol::{AgentName, Code, Error};
+use crate::tape::MAX_KNOWN;
 
 /// The most steps that may be allowed a run: beyond that a model goes in circles.
 pub const MOST_STEPS: u32 = 32;
@@ -68,9 +70,9 @@ pub struct Settings {
     /// Bytes of one tool's output that the model is given.
     #[serde(default = "tool_bytes")]
     pub tool_bytes: usize,
-    /// Bytes of the conversation's past that the model is given.
-    #[serde(default = "history_bytes")]
-    pub history_bytes: usize,
+    /// How much of what was said and is remembered the model is given.
+    #[serde(default)]
+    pub context: Bounds,
     /// How long things may take.
     #[serde(default)]
     pub timeouts: Timeouts,
@@ -170,10 +172,6 @@ fn tool_bytes() -> usize {
     16 * 1024
 }
 
-fn history_bytes() -> usize {
-    24 * 1024
-}
-
 /// Seconds of the configuration as a duration; they have been checked by then.
 pub(super) fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
@@ -223,13 +221,16 @@ impl Settings {
         }
     }
 
-    fn numbers(&self) -> [(&'static str, u64, u64, u64); 6] {
+    fn numbers(&self) -> [(&'static str, u64, u64, u64); 9] {
         [
             ("max_tokens", self.max_tokens.unwrap_or(1).into(), 1, 1_000_000),
             ("steps", self.steps.into(), 1, MOST_STEPS.into()),
             ("handoffs", self.handoffs.into(), 0, 100),
             ("tool_bytes", self.tool_bytes as u64, 256, 256 * 1024),
-            ("history_bytes", self.history_bytes as u64, 0, 4 * 1024 * 1024),
+            ("context.tokens", self.context.tokens as u64, 64, 4_000_000),
+            ("context.memories", self.context.memories as u64, 0, MAX_KNOWN as u64),
+            ("context.summary_tokens", self.context.summary_tokens as u64, 0, 100_000),
+            ("context.message_tokens", self.context.message_tokens as u64, 16, 1_000_000),
             ("retries.times", self.retries.times.into(), 0, 10),
         ]
     }

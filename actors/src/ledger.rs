@@ -51,7 +51,7 @@ struct Pages {
 
 /// Where a day stands. Agents are those of the configuration, so there are few.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-struct Day {
+pub(crate) struct Day {
     /// Days since 1970.
     number: i64,
     used: BTreeMap<AgentName, u64>,

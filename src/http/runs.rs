@@ -205,8 +205,9 @@ pub async fn record(caller: Caller, app: web::Data<App>, id: web::Path<String>) 
 #[schemars(rename = "Decision")]
 pub struct DecisionBody {
     decision: Word,
+    /// Shown to people, at most 4096 bytes.
     #[serde(default)]
-    #[schemars(skip_serializing_if = "String::is_empty", extend("maxLength" = 1024))]
+    #[schemars(skip_serializing_if = "String::is_empty")]
     reason: String,
 }
 

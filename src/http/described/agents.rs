@@ -4,10 +4,12 @@ use actix_web::http::Method;
 use serde_json::{Map, Value, json};
 
 use super::Api;
-use super::operation::id;
 use crate::http::agents::{AgentView, AgentsView};
 use crate::http::memory::{MemoriesView, MemoryView};
 use crate::http::query::MAX_WORDS;
+
+/// Where a page of memories begins: the moment and the id of the last one before it.
+const CURSOR: &str = "^[0-9]{1,15}\\.[A-Za-z0-9._:-]{1,100}$";
 
 const TAG: &str = "agents";
 
@@ -26,8 +28,8 @@ pub fn describe(api: &mut Api) {
         "listMemories",
         "What an agent remembers, as far as the caller may know it",
     )
-    .query("q", json!({ "type": "string", "maxLength": MAX_WORDS / 4 }), "Words: what fits them, best first.")
-    .query("after", id(), "`next_after` of the page before.")
+    .query("q", json!({ "type": "string" }), &format!("Words, at most {MAX_WORDS} bytes: what fits them, best first."))
+    .query("after", json!({ "type": "string", "pattern": CURSOR }), "`next_after` of the page before.")
     .limited()
     .answers::<MemoriesView<'static>>(200, "What fits, or a page of all, newest first.")
     .refuses_also(&[404, 503]);

@@ -18,12 +18,7 @@ fn an_agent(_: &mut SchemaGenerator) -> Schema {
 
 /// The schema of a text that says something.
 fn a_text(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "string", "pattern": "[A-Za-z0-9]", "minLength": 1, "maxLength": 65_536 })
-}
-
-/// The schema of what is passed on to others.
-fn anything(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": ["string", "number", "boolean", "array", "object"] })
+    json_schema!({ "type": "string", "pattern": "[A-Za-z0-9]" })
 }
 
 /// The schema of a publication's type: readable, and none that is the server's own.
@@ -63,22 +58,23 @@ pub struct ChannelBody {
     #[schemars(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "maybe_an_id")]
     id: Option<String>,
-    /// For people.
+    /// For people, at most 256 bytes.
     #[schemars(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("maxLength" = 64))]
     name: Option<String>,
-    /// For people.
+    /// For people, at most 4096 bytes.
     #[schemars(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("maxLength" = 1024))]
     description: Option<String>,
 }
 
 /// What is published.
 #[derive(JsonSchema)]
-#[schemars(rename = "PublicationBody")]
+#[schemars(rename = "PublicationBody", extend("anyOf" = [
+    { "required": ["content"], "properties": { "content": { "type": ["string", "number", "boolean", "array", "object"] } } },
+    { "required": ["type"], "properties": { "type": { "type": "string", "not": { "const": "message" } } } },
+]))]
 pub struct PublicationBody {
-    /// What is sent: any JSON but null, at most 64 levels deep.
-    #[schemars(schema_with = "anything")]
+    /// What is sent: any JSON, at most 64 levels deep; a message has to have some.
+    #[schemars(skip_serializing_if = "Value::is_null")]
     content: Value,
     /// The publisher's own id for it: seen again within `runtime.dedup_window`, it is not published again.
     #[schemars(skip_serializing_if = "Option::is_none")]

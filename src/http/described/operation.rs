@@ -28,7 +28,7 @@ pub fn id() -> Value {
 /// The schema of a whole number.
 pub fn whole(least: u64, most: Option<u64>) -> Value {
     let mut schema = json!({ "type": "integer", "minimum": least });
-    schema["maximum"] = json!(most.unwrap_or(i64::MAX as u64));
+    schema["maximum"] = json!(most.unwrap_or(u64::MAX));
     schema
 }
 

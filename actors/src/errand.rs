@@ -15,7 +15,7 @@ use crate::directory::Listing;
 use crate::metrics::{self, Living};
 use crate::protocol::{
     AgentName, Answer, ConversationId, Error, MessageId, Priority, Result, Run, RunId, RunKind, RunStatus, Step,
-    Timestamp, Turn,
+    Timestamp, Trail, Turn,
 };
 use crate::tape::{Gate, Tape};
 use crate::tenant::Tenant;
@@ -40,9 +40,23 @@ pub async fn run(
     chat: ConversationId,
     task: String,
 ) -> Result<Outcome> {
-    tenant.house.check_open()?;
     let lead = tenant.directory.lead()?;
-    let listing = tenant.directory.get(agent.unwrap_or(&lead).as_str())?;
+    ask(tenant, agent.unwrap_or(&lead), chat, task, Trail::default()).await
+}
+
+/// Has an agent do a task for whoever is on the trail.
+///
+/// # Errors
+/// As [`run`].
+pub async fn ask(
+    tenant: &Arc<Tenant>,
+    agent: &AgentName,
+    chat: ConversationId,
+    task: String,
+    trail: Trail,
+) -> Result<Outcome> {
+    tenant.house.check_open()?;
+    let listing = tenant.directory.get(agent.as_str())?;
     let place = listing.card.reserve()?;
     let run = Arc::new(fresh(&listing, chat));
     // Dropped with this future: who waits no longer needs no answer any more.
@@ -68,6 +82,7 @@ pub async fn run(
         trace: None,
         stream: false,
         cancelled: cancel,
+        trail,
         place: Some(place),
         tape: Arc::new(Tape::new(Gate::Refuse(listing.card.persona.approval.clone()))),
         told: Told::default(),

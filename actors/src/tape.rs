@@ -226,6 +226,11 @@ impl Tape {
         }
     }
 
+    /// These facts.
+    pub fn facts(&self) -> Vec<Known> {
+        self.reel().known.clone()
+    }
+
     /// Notes what the agent knows as it begins; the first one holds.
     pub fn open(&self, opening: Opening) {
         let mut reel = self.reel();

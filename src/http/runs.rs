@@ -71,7 +71,10 @@ struct StepView<'a> {
     /// Whether the tool did what was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     ok: Option<bool>,
-    /// What a model was given and gave for it.
+    /// What the model was given of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a str>,
+    /// What the model read and wrote for this step.
     #[serde(skip_serializing_if = "Option::is_none")]
     tokens: Option<Tokens>,
 }
@@ -93,6 +96,7 @@ impl<'a> StepView<'a> {
             tool: call.map(|call| call.tool.as_str()),
             arguments: call.map(|call| call.arguments.as_str()),
             ok: call.map(|call| call.ok),
+            result: call.map(|call| call.result.as_str()).filter(|result| !result.is_empty()),
             tokens: step.tokens,
         }
     }

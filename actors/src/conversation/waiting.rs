@@ -19,7 +19,7 @@ use crate::agent::assignment::Told;
 use crate::journal::{Batch, Entry};
 use crate::protocol::{
     AgentName, Approval, Code, Envelope, Error, Event, Interest, Message, Run, RunId, RunStatus, Step, StepKind,
-    Timestamp, To, Turn,
+    Timestamp, To, Trail, Turn,
 };
 use crate::request::Request;
 use crate::runs::{LiveRun, RunProgress};
@@ -377,6 +377,8 @@ impl Conversation {
             stream: wait.stream,
             serial: wait.serial,
             request_id: ask.request_id.clone(),
+            origin: question.seq,
+            trail: Trail::default(),
             // What the asker brought along and the trace it came with ended with the process.
             context: Vec::new(),
             trace: None,

@@ -217,6 +217,10 @@ async fn channels_and_their_publications_come_in_pages() {
     page.expect(200, json!({ "messages": [publication(1), publication(2)], "next_after": 2 }));
     let page = get(&server, "/channels/news/messages?after=2").await;
     page.expect(200, json!({ "messages": [publication(3)], "next_after": null }));
+    for last in [u64::MAX - 1, u64::MAX] {
+        let nothing = get(&server, &format!("/channels/news/messages?after={last}")).await;
+        nothing.expect(200, json!({ "messages": [], "next_after": null }));
+    }
 }
 
 /// A server whose workspace takes long to analyse, and a run that has begun there. Its session must be kept.

@@ -15,7 +15,7 @@ use crate::directory::Listing;
 use crate::metrics::{self, Living};
 use crate::protocol::{
     AgentName, Answer, ConversationId, Error, MessageId, Priority, Result, Run, RunId, RunKind, RunStatus, Step,
-    Timestamp, Trail, Turn,
+    Timestamp, TraceParent, Trail, Turn,
 };
 use crate::tape::{Gate, Tape};
 use crate::tenant::Tenant;
@@ -30,7 +30,8 @@ pub struct Outcome {
 }
 
 /// Has an agent do a task: the one named, or else the one that leads in the tenant. `chat` is what the agent is told of
-/// where it was asked; nothing is read from there and nothing is written.
+/// where it was asked; nothing is read from there and nothing is written. `trace` is where the request stands in its
+/// trace.
 ///
 /// # Errors
 /// No such agent, no room in its queue, a house that drains, or why the agent has no answer.
@@ -39,9 +40,10 @@ pub async fn run(
     agent: Option<&AgentName>,
     chat: ConversationId,
     task: String,
+    trace: Option<TraceParent>,
 ) -> Result<Outcome> {
     let lead = tenant.directory.lead()?;
-    ask(tenant, agent.unwrap_or(&lead), chat, task, Trail::default()).await
+    ask(tenant, agent.unwrap_or(&lead), chat, task, Trail::default(), trace).await
 }
 
 /// Has an agent do a task for whoever is on the trail.
@@ -54,6 +56,7 @@ pub async fn ask(
     chat: ConversationId,
     task: String,
     trail: Trail,
+    trace: Option<TraceParent>,
 ) -> Result<Outcome> {
     tenant.house.check_open()?;
     let listing = tenant.directory.get(agent.as_str())?;
@@ -79,7 +82,7 @@ pub async fn ask(
         owner: None,
         parameters: Value::Null,
         history: Vec::new(),
-        trace: None,
+        trace,
         stream: false,
         cancelled: cancel,
         trail,

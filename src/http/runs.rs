@@ -248,11 +248,11 @@ pub async fn decide(
     });
     // It waited a moment ago.
     asked.await.map_err(|error| if error.is(Code::RunNotFound) { busy(&id) } else { error })?;
-    let report = match approve {
-        true => find(&caller, &app, &id).await?,
-        // The end stands with the decision, whether its conversation has told of it by now or not.
-        false => caller.read(&app, move |archive| archive.run(&id)).await?,
-    };
+    let mut report = find(&caller, &app, &id).await?;
+    if !approve && report.status == RunStatus::InputRequired {
+        // Where it ends the run, that stands with the decision, whether its conversation has told of it by now or not.
+        report = caller.read(&app, move |archive| archive.run(&id)).await?;
+    }
     Ok(HttpResponse::Ok().json(RunView::of(&report)))
 }
 

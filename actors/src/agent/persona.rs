@@ -42,6 +42,14 @@ pub struct Persona {
     pub limits: Limits,
 }
 
+impl Persona {
+    /// Whether its brain goes on when it is not allowed what it wanted to do: a model is told, and finds another way.
+    /// Other brains have no other way, and their runs end.
+    pub fn hears_refusals(&self) -> bool {
+        self.brain == "model"
+    }
+}
+
 /// What an agent is bounded by.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

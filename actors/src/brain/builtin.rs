@@ -106,25 +106,26 @@ impl Builtin {
 
     /// Uses the tools one after another. A refusal of one is part of a chat's answer, and the end of other work.
     async fn work(&self, plan: &[Planned], scene: &Scene, brief: &Brief, sink: &dyn Sink) -> Result<Answer, Error> {
-        let (mut done, mut scene) = (Vec::new(), scene.clone());
+        let mut done = Vec::new();
         for planned in plan {
             scene.check()?;
-            let mut span = execute_tool(&brief.trace, planned.tool.name());
-            scene.trace = span.trace().clone();
             // The house's own tools block, and do so on the thread that the brain has; those of sources wait for others.
             let own = self.all.iter().any(|tool| Arc::ptr_eq(tool, &planned.tool));
             let own = own || self.own.iter().any(|tool| Arc::ptr_eq(tool, &planned.tool));
             let act = async {
-                if own {
-                    return planned.tool.call(&planned.bid.arguments, &scene);
+                let mut span = execute_tool(&brief.trace, planned.tool.name());
+                let scene = Scene { trace: span.trace().clone(), ..scene.clone() };
+                let result = if own {
+                    planned.tool.call(&planned.bid.arguments, &scene)
+                } else {
+                    Arc::clone(&planned.tool).perform(planned.bid.arguments.clone(), scene).await
+                };
+                if let Err(error) = &result {
+                    span.fail(error);
                 }
-                Arc::clone(&planned.tool).perform(planned.bid.arguments.clone(), scene.clone()).await
+                result
             };
             let result = brief.tape.tool(&planned.call(), act).await?;
-            if let Err(error) = &result {
-                span.fail(error);
-            }
-            drop(span);
             sink.step(action(planned, &result));
             match result {
                 Ok(output) => {

@@ -54,10 +54,6 @@ pub struct ChannelBody {
     #[schemars(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "maybe_an_id")]
     channel_id: Option<String>,
-    /// The same under another name.
-    #[schemars(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "maybe_an_id")]
-    id: Option<String>,
     /// For people, at most 256 bytes.
     #[schemars(skip_serializing_if = "Option::is_none")]
     name: Option<String>,

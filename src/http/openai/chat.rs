@@ -41,11 +41,13 @@ struct Head {
     metadata: Standing,
 }
 
-/// Where an answer stands.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+/// Where an answer stands; nothing is said of one that is not kept.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Standing {
-    conversation_id: String,
-    run_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversation_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_id: Option<String>,
 }
 
 /// The one answer that there is.
@@ -77,7 +79,7 @@ struct Usage {
 impl Standing {
     /// Where the answer of a run stands.
     pub fn of(run: &Run) -> Self {
-        Self { conversation_id: run.conversation.to_string(), run_id: run.id.to_string() }
+        Self { conversation_id: Some(run.conversation.to_string()), run_id: Some(run.id.to_string()) }
     }
 }
 

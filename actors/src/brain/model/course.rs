@@ -12,8 +12,10 @@ use super::prompt;
 use super::voice::{Call, CallResult, Prompt, Reply, Said};
 use crate::brain::{Brief, Sink};
 use crate::metrics;
-use crate::protocol::{AgentName, Answer, Code, Error, Event, Handoff, Step, StepKind, Timestamp, Tokens, ToolCall};
-use crate::spans::{SpanKind, execute_tool};
+use crate::protocol::{
+    AgentName, Answer, Code, Error, Event, Handoff, Step, StepKind, Timestamp, Tokens, ToolCall, TraceParent,
+};
+use crate::spans::{self, Span, execute_tool};
 use crate::tape;
 use crate::text::shortened;
 use crate::tool::{Output, Scene};
@@ -166,15 +168,12 @@ impl<'a> Course<'a> {
                 }
                 bytes += piece.len();
             };
-            let mut span = self.brief.trace.begin(SpanKind::Client, || format!("chat {}", model.settings.name));
-            span.set("gen_ai.operation.name", "chat");
-            span.set("gen_ai.request.model", model.settings.name.as_str());
-            let result = model.voice.ask(&self.prompt, &mut ear).await;
+            let mut span = self.chat();
+            let result = model.voice.ask(&self.prompt, span.trace().passed_on(), &mut ear).await;
             metrics::model_asked(&self.brief.run.agent, result.as_ref().err().map(|fault| fault.trouble));
             let fault = match result {
                 Ok(reply) => {
-                    span.set("gen_ai.usage.input_tokens", reply.tokens.input);
-                    span.set("gen_ai.usage.output_tokens", reply.tokens.output);
+                    spans::replied(&mut span, reply.tokens, reply.why_it_ended());
                     return Ok(reply);
                 }
                 Err(fault) => fault,
@@ -191,6 +190,16 @@ impl<'a> Course<'a> {
             log::info!("{} asks its model again in {wait:?}: {}", self.brief.run.agent, fault.observed);
             tokio::time::sleep(wait).await;
         }
+    }
+
+    /// A question to the model as a span of the run.
+    fn chat(&self) -> Span {
+        let settings = &self.model.settings;
+        let mut span = spans::chat(&self.brief.trace, settings.provider.as_told(), &settings.name);
+        if let Some(most) = settings.max_tokens {
+            span.set("gen_ai.request.max_tokens", u64::from(most));
+        }
+        span
     }
 
     fn spend(&self, tokens: Tokens) {
@@ -323,24 +332,11 @@ impl<'a> Course<'a> {
             guarded,
         };
         let tape = &self.brief.tape;
-        let mut span = execute_tool(&self.brief.trace, &call.tool);
-        let scene = Scene { trace: span.trace().clone(), ..self.scene.clone() };
-        let output = match &hand {
-            Hand::Tool(tool) => {
-                let act = tool.clone().perform(arguments.clone(), scene);
-                tape.tool(&intended(tool.needs_approval()), act).await
-            }
-            Hand::Ask(agent) => tape.tool(&intended(false), self.consult(agent, &arguments)).await,
-            Hand::Transfer(_) => tape.tool(&intended(false), async { self.pass_on() }).await,
-        };
-        let output = match output {
+        let guarded = matches!(&hand, Hand::Tool(tool) if tool.needs_approval());
+        let output = match tape.tool(&intended(guarded), self.take(&hand, call, &arguments)).await {
             Ok(output) => output,
             Err(halted) => return Done::fatal(halted.into()),
         };
-        if let Err(error) = &output {
-            span.fail(error);
-        }
-        drop(span);
         match (hand, output) {
             (Hand::Transfer(to), Ok(_)) => {
                 let reason = arguments.get("reason").and_then(Value::as_str).unwrap_or_default();
@@ -351,6 +347,24 @@ impl<'a> Course<'a> {
             (Hand::Ask(_), Err(error)) if self.passed_too_often() => Done::fatal(error),
             (_, result) => self.came_of(&call.tool, result),
         }
+    }
+
+    /// Does what a call means.
+    async fn take(&self, hand: &Hand, call: &Call, arguments: &Value) -> Result<Output, Error> {
+        let mut span = execute_tool(&self.brief.trace, &call.tool);
+        span.set("gen_ai.tool.call.id", call.id.as_str());
+        let result = match hand {
+            Hand::Tool(tool) => {
+                let scene = Scene { trace: span.trace().clone(), ..self.scene.clone() };
+                tool.clone().perform(arguments.clone(), scene).await
+            }
+            Hand::Ask(agent) => self.consult(agent, arguments, span.trace().passed_on()).await,
+            Hand::Transfer(_) => self.pass_on(),
+        };
+        if let Err(error) = &result {
+            span.fail(error);
+        }
+        result
     }
 
     /// What a tool brought, for the model.
@@ -377,10 +391,10 @@ impl<'a> Course<'a> {
         }
     }
 
-    async fn consult(&self, agent: &AgentName, arguments: &Value) -> Result<Output, Error> {
+    async fn consult(&self, agent: &AgentName, arguments: &Value, place: Option<TraceParent>) -> Result<Output, Error> {
         self.pass_on()?;
         let question = arguments.get("question").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let answer = self.brief.company.consult(self.brief, agent, question).await;
+        let answer = self.brief.company.consult(self.brief, agent, question, place).await;
         // An agent further on may have gone beyond what the request allows.
         if self.passed_too_often() {
             return Err(self.loop_of_agents());

@@ -21,7 +21,7 @@ use serde_json::Value;
 use super::fault::{Fault, Trouble};
 use super::settings::{self, Settings, seconds};
 use super::voice::{Call, Ear, Prompt, Reply, Said, Voice};
-use crate::protocol::{Code, Error, Timestamp, Tokens};
+use crate::protocol::{Code, Error, Timestamp, Tokens, TraceParent};
 use crate::text::shortened;
 
 /// Bytes of one reply, words and arguments together. A message of a conversation may have a mebibyte with its steps.
@@ -149,7 +149,7 @@ fn options(settings: &Settings) -> ChatOptions {
 
 #[async_trait]
 impl Voice for Provider {
-    async fn ask(&self, prompt: &Prompt, ear: Ear<'_>) -> Result<Reply, Fault> {
+    async fn ask(&self, prompt: &Prompt, place: Option<TraceParent>, ear: Ear<'_>) -> Result<Reply, Fault> {
         let begun = Instant::now();
         let request = request(prompt);
         let size = serde_json::to_vec(prompt).map_or(0, |bytes| bytes.len());
@@ -158,7 +158,9 @@ impl Voice for Provider {
             let observed = format!("nothing came for {} seconds", waited.as_secs_f64());
             Fault::new(Trouble::Stalled, observed)
         };
-        let stream = self.client.exec_chat_stream(self.target(), request, Some(&self.options));
+        let mut options = self.options.clone();
+        options.extra_headers = place.map(|place| ("traceparent", place.to_string()).into());
+        let stream = self.client.exec_chat_stream(self.target(), request, Some(&options));
         let stream = tokio::time::timeout_at(first, stream).await.map_err(|_| stalled(self.first))?;
         let mut stream = stream.map_err(|error| self.fault(&error))?.stream;
         let (mut heard, mut limit, mut waited) = (Heard::default(), first, self.first);

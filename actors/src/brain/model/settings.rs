@@ -28,6 +28,18 @@ pub enum Provider {
     Ollama,
 }
 
+impl Provider {
+    /// What OpenTelemetry's conventions call it.
+    pub fn as_told(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gcp.gemini",
+            Self::Ollama => "ollama",
+        }
+    }
+}
+
 /// The table `[model]`. Unknown keys are errors. Where the model is and what opens it stand in no record.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

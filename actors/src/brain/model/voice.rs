@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::fault::Fault;
-use crate::protocol::Tokens;
+use crate::protocol::{Tokens, TraceParent};
 
 /// What a model is told.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -92,13 +92,24 @@ pub struct Reply {
     pub cut: bool,
 }
 
+impl Reply {
+    /// Why it ended, in the words of OpenAI's protocol.
+    pub fn why_it_ended(&self) -> &'static str {
+        match (self.calls.is_empty(), self.cut) {
+            (false, _) => "tool_calls",
+            (true, true) => "length",
+            (true, false) => "stop",
+        }
+    }
+}
+
 /// Hears the words of a reply as they come.
 pub type Ear<'a> = &'a mut (dyn FnMut(&str) + Send);
 
 /// Whatever takes a prompt and gives a reply.
 #[async_trait]
 pub trait Voice: Send + Sync {
-    /// Asks once. Pieces go to `ear` as they come; joined, they are the text of the reply. Dropping the future ends the
-    /// request at the server.
-    async fn ask(&self, prompt: &Prompt, ear: Ear<'_>) -> Result<Reply, Fault>;
+    /// Asks once. Pieces go to `ear` as they come; joined, they are the text of the reply. The server is told the
+    /// request's `place` in its trace. Dropping the future ends the request at the server.
+    async fn ask(&self, prompt: &Prompt, place: Option<TraceParent>, ear: Ear<'_>) -> Result<Reply, Fault>;
 }

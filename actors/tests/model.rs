@@ -547,6 +547,23 @@ async fn giving_up_hangs_up() {
 }
 
 #[tokio::test]
+async fn whoever_a_server_points_at_is_not_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key");
+    std::fs::write(&path, "sk-s3cret\n").unwrap();
+    let elsewhere = Models::start(vec![says(&["56"])]).await;
+    for code in [301, 302, 303, 307, 308] {
+        let location = format!("location: http://{}/v1/messages\r\n", elsewhere.address);
+        let server = Models::start(vec![status(code, &location, "")]).await;
+        // The key of this provider is in a header of its own, which no client takes out by itself.
+        let more = format!("provider = \"anthropic\"\nkey_file = \"{}\"\n{SWIFT}", path.display());
+        Agent::new(&server.endpoint(), &more).fails().await;
+        assert!(server.asked()[0].head.contains("sk-s3cret"));
+        assert!(elsewhere.asked().is_empty(), "{code}: {:?}", elsewhere.asked());
+    }
+}
+
+#[tokio::test]
 async fn the_key_goes_to_the_server_and_nowhere_else() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("key");

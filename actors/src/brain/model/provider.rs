@@ -74,9 +74,16 @@ impl Provider {
         // Paths are joined to it, which would replace a last part without a slash.
         let endpoint = if endpoint.ends_with('/') { endpoint } else { endpoint + "/" };
         let web = WebConfig::default().with_connect_timeout(seconds(settings.timeouts.connect_seconds));
-        let client = Client::builder().with_web_config(web).build().map_err(|_| {
+        // Where a server points is not gone to: the operator named this one, and some keys travel in headers that a
+        // redirect would take along.
+        let http = web.apply_to_builder(reqwest::Client::builder()).redirect(reqwest::redirect::Policy::none());
+        let http = http.build().map_err(|_| {
             Error::new(Code::InvalidMessage, "model: no client could be made for it; are there root certificates?")
         })?;
+        let client = Client::builder()
+            .with_reqwest(http)
+            .build()
+            .map_err(|_| Error::new(Code::InvalidMessage, "model: no client could be made for it"))?;
         Ok(Self {
             client,
             kind,

@@ -14,6 +14,9 @@ pub fn init(filter: &str) {
     let started = env_logger::Builder::new()
         .parse_filters(&filter)
         .format(|out, record| {
+            if quotes(record.target()) {
+                return Ok(());
+            }
             let line = line(Timestamp::now(), record.level(), record.target(), &record.args().to_string());
             out.write_all(line.as_bytes())
         })
@@ -21,6 +24,12 @@ pub fn init(filter: &str) {
     if started.is_err() {
         log::debug!("logging has been set up before");
     }
+}
+
+/// Whether a record is of the library that speaks to models, whatever the filter says of it. It quotes what their
+/// servers reply, which may repeat the key they were sent; the runtime says the same with the key taken out.
+fn quotes(target: &str) -> bool {
+    target.split("::").next() == Some("genai")
 }
 
 /// A record as it is written, with its newline.
@@ -53,6 +62,12 @@ mod tests {
         assert_eq!(line.chars().filter(|c| c.is_control()).count(), 1, "{line:?}");
         assert!(line.starts_with("1970-01-01T00:00:00.000Z WARN  a\\nb: hello\\n2026"), "{line}");
         assert!(line.ends_with("end\n"));
+    }
+
+    #[test]
+    fn what_quotes_the_replies_of_models_is_left_out() {
+        assert!(quotes("genai") && quotes("genai::adapter::adapters::openai::streamer"));
+        assert!(!quotes("callboard_actors::brain::model::provider") && !quotes("genais"));
     }
 
     #[test]

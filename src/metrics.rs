@@ -1,8 +1,9 @@
 //! What the server counts, besides the runtime. Names and labels stand here and nowhere else; no label is an id.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 
-use metrics::Unit;
+use metrics::{Counter, Unit};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use callboard_actors::journal::Size;
@@ -38,9 +39,15 @@ pub const NAMES: [&str; 24] = [
     "callboard_uptime_seconds",
 ];
 
+thread_local! {
+    /// The counters of frames, which are looked up for each frame: by dialect and type, which are few.
+    static FRAMES: RefCell<HashMap<(&'static str, &'static str), Counter>> = RefCell::default();
+}
+
 /// A client's frame was taken.
 pub fn frame_in(dialect: &'static str, kind: &'static str) {
-    metrics::counter!("callboard_frames_total", "dialect" => dialect, "type" => kind).increment(1);
+    let counter = || metrics::counter!("callboard_frames_total", "dialect" => dialect, "type" => kind);
+    FRAMES.with_borrow_mut(|frames| frames.entry((dialect, kind)).or_insert_with(counter).increment(1));
 }
 
 /// A client was told of an error.

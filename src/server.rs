@@ -15,6 +15,7 @@ use callboard_actors::brain::materials::Materials;
 use callboard_actors::house::Settings;
 use callboard_actors::journal::Journal;
 use callboard_actors::journal::sled::{Options, SledJournal};
+use callboard_actors::ledger::Ledger;
 use callboard_actors::memory::Memory;
 use callboard_actors::recovery::{self, Recovered};
 use callboard_actors::retention::{self, Keeper, Rule};
@@ -149,7 +150,9 @@ fn build_runtime(
     spans: Option<Arc<dyn Recorder>>,
 ) -> anyhow::Result<Runtime> {
     let workspace = config.server.workspace.canonicalize().context("server.workspace cannot be resolved")?;
-    let materials = Materials { workspace, memory, unruly: config.debug.unruly, sources };
+    let ledger = Arc::new(Ledger::new(journal.clone()));
+    let usual = Materials::new(workspace, memory, ledger);
+    let materials = Materials { unruly: config.debug.unruly, sources, ..usual };
     let mut cast = Vec::new();
     for persona in &config.agents {
         let brain = maker::make(persona, &materials)

@@ -7,6 +7,7 @@ mod harness;
 use std::process::Command;
 
 use harness::client::Client;
+use harness::models::{Models, calls, says};
 use harness::pattern::{self, Captures};
 use harness::server::{Server, Setup};
 use serde_json::{Value, json};
@@ -199,6 +200,105 @@ async fn runs_that_waited_are_recorded_with_what_was_decided_and_played_again() 
     let (status, said) = replay(&shown, &[]);
     assert_eq!(status, 0, "{said}");
     assert!(said.contains("ended from outside as cancelled"), "{said}");
+}
+
+/// A server whose nyx thinks with a model and asks before it computes.
+fn with_model(models: &Models) -> Server {
+    let lines = format!(
+        "tools = [\"arithmetic\", \"clock\"]\napproval = [\"arithmetic\"]\nbrain = \"model\"\n\
+         [model]\nname = \"tiny\"\nendpoint = {:?}\n",
+        models.endpoint()
+    );
+    Setup::default().agent("nyx", &lines).start()
+}
+
+/// Has the model want to compute; returns the id of the run that waits.
+async fn ask_to_compute(client: &mut Client) -> String {
+    let data = json!({ "message": "What is 7 times 8?", "conversationId": "c" });
+    client.send(json!({ "type": "chat", "id": "s", "targetAgent": "nyx", "data": data })).await;
+    let waits = client.until(json!({ "type": "approval_request", "id": "s" })).await;
+    expect(&waits, json!({ "data": { "calls": [{ "tool": "arithmetic", "arguments": { "expression": "7*8" } }] } }));
+    waits["data"]["runId"].as_str().unwrap().to_owned()
+}
+
+/// Decides about a run after the server was killed and started again, and waits for its end.
+async fn decide_after_a_restart(server: &mut Server, run: &str, decision: Value) {
+    server.restart();
+    expect(&get(server, &format!("/runs/{run}")).await, json!({ "status": "input_required" }));
+    let mut watcher = server.client().await;
+    watcher.send(json!({ "type": "subscribe", "id": "w", "data": { "events": ["run_status"] } })).await;
+    watcher.until(json!({ "type": "subscribed", "id": "w" })).await;
+    let decided = reqwest::Client::new().post(server.http(&format!("/runs/{run}/approval"))).json(&decision);
+    let decided = decided.send().await.unwrap();
+    assert_eq!(decided.status(), 200, "{}", decided.text().await.unwrap());
+    watcher.until(json!({ "type": "event", "data": { "runId": run, "status": "completed" } })).await;
+}
+
+/// What the model was told in its latest question.
+fn told(models: &Models) -> Value {
+    models.asked().last().unwrap().body["messages"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_with_a_model_waits_over_a_restart_and_is_played_again() {
+    let uses = calls(&[("clock", "{}"), ("arithmetic", r#"{"expression":"7*8"}"#)]);
+    let models = Models::start(vec![uses, says(&["It ", "is 56."])]).await;
+    let mut server = with_model(&models);
+    let run = ask_to_compute(&mut server.client().await).await;
+    decide_after_a_restart(&mut server, &run, json!({ "decision": "approve" })).await;
+    assert_eq!(models.asked().len(), 2, "what it said before is not asked for again");
+    let shown = record(&server, &run).await;
+    let tokens = json!({ "input": 20, "output": 5 });
+    expect(
+        &shown,
+        json!({
+            "takes": [
+                { "type": "context", "messages": 0, "left_out": 0 },
+                { "type": "model", "request": { "model": "tiny", "said": "<array>" }, "result": { "tokens": tokens } },
+                { "type": "tool", "tool": "clock" },
+                { "type": "waited", "calls": [{ "tool": "arithmetic" }] },
+                { "type": "decided", "approved": true },
+                { "type": "tool", "tool": "arithmetic", "result": { "text": "~56" } },
+                { "type": "model", "result": { "tokens": tokens } },
+            ],
+            "outcome": { "status": "completed", "answer": "It is 56." },
+        }),
+    );
+    let (status, said) = replay(&shown, &[]);
+    assert_eq!((status, said.lines().count()), (0, 1), "{said}");
+    // Had the model wanted something else, the run would have been another.
+    let mut other = shown.clone();
+    other["takes"][1]["result"]["response"]["calls"][1]["arguments"] = json!({ "expression": "7+8" });
+    let (status, said) = replay(&other, &[]);
+    assert!(status == 1 && said.contains("7+8"), "{said}");
+    let mut other = shown;
+    other["takes"][6]["result"]["response"]["text"] = json!("It is 15.");
+    let (status, said) = replay(&other, &[]);
+    assert!(status == 1 && said.contains("It is 15."), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_that_is_refused_a_tool_is_told_and_goes_on() {
+    let uses = calls(&[("arithmetic", r#"{"expression":"7*8"}"#)]);
+    let models = Models::start(vec![uses.clone(), says(&["I may not."]), uses, says(&["So be it."])]).await;
+    let mut server = with_model(&models);
+    let mut client = server.client().await;
+    let run = ask_to_compute(&mut client).await;
+    client.send(json!({ "type": "reject", "id": "no", "data": { "runId": run, "reason": "not today" } })).await;
+    let answer = client.until(json!({ "type": "chat_response", "id": "s" })).await;
+    assert_eq!(answer["data"]["response"], "I may not.");
+    let result = told(&models).as_array().unwrap().last().unwrap()["content"].clone();
+    let result = result.as_str().unwrap();
+    assert!(result.contains("did not approve the use of arithmetic") && result.contains("not today"), "{result}");
+    let shown = record(&server, &run).await;
+    expect(&shown, json!({ "outcome": { "status": "completed", "answer": "I may not." } }));
+    expect(&shown["steps"][2], json!({ "kind": "action", "content": "~not today" }));
+    let (status, said) = replay(&shown, &[]);
+    assert_eq!((status, said.lines().count()), (0, 1), "{said}");
+
+    let run = ask_to_compute(&mut client).await;
+    decide_after_a_restart(&mut server, &run, json!({ "decision": "reject", "reason": "nor tomorrow" })).await;
+    assert!(told(&models).to_string().contains("nor tomorrow"), "{}", told(&models));
 }
 
 #[tokio::test]

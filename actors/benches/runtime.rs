@@ -79,6 +79,7 @@ impl World {
             mcp: Vec::new(),
             approval: Vec::new(),
             brain: "echo".into(),
+            model: None,
             limits: Limits::default(),
         });
         let cast = vec![Cast { persona, brain: Arc::new(Echo) }];

@@ -21,6 +21,7 @@ use self::assignment::{Assignment, Progress, Reports, Told};
 use self::card::AgentCard;
 use self::queue::Queue;
 use self::turn::{Threads, TurnSink};
+use crate::brain::company::Company;
 use crate::brain::{Brain, Brief};
 use crate::directory::{Colleagues, Directory};
 use crate::metrics::{self, Living};
@@ -40,6 +41,8 @@ pub struct AgentParts {
     pub card: Arc<AgentCard>,
     /// What makes its answers.
     pub brain: Arc<dyn Brain>,
+    /// Whom its brain may turn to.
+    pub company: Arc<dyn Company>,
     /// Who watches what of it.
     pub subscriptions: Arc<Subscriptions>,
     /// Where it finds its colleagues.
@@ -116,6 +119,7 @@ impl Agent {
             history,
             stream,
             cancelled,
+            trail,
             place,
             tape,
             told,
@@ -151,6 +155,8 @@ impl Agent {
             history,
             stream,
             cancelled,
+            trail,
+            company: self.parts.company.clone(),
             tape: tape.clone(),
             trace: span.trace().clone(),
         };
@@ -258,6 +264,11 @@ impl Handler<Assignment> for Agent {
     type Result = ();
 
     fn handle(&mut self, assignment: Assignment, ctx: &mut Self::Context) {
+        // Were it to wait for what the agent is at, two that ask each other would wait for ever. How many there may be
+        // is bounded: each holds a place in the queue, and those who ask are runs of other agents.
+        if assignment.trail.is_awaited() && !assignment.cancelled.is_cancelled() {
+            return self.begin(assignment, ctx);
+        }
         let priority: Priority = assignment.priority;
         self.queue.push(priority, assignment, Instant::now());
         self.pump(ctx);

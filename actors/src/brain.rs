@@ -4,22 +4,28 @@
 //! knows neither the agent that owns it nor where its reports end up.
 
 pub mod builtin;
+pub mod company;
+pub mod context;
 pub mod echo;
 pub mod maker;
 pub mod materials;
+pub mod model;
 mod pieces;
 pub mod remote;
 mod unruly;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use self::company::Company;
 use crate::agent::persona::Persona;
-use crate::protocol::{AgentName, Answer, Error, Event, Message, Mood, Run, Step, Subject, TenantId};
+use crate::protocol::{AgentName, Answer, Code, Error, Event, Message, Mood, Run, Step, Subject, TenantId, Trail};
 use crate::spans::Trace;
 use crate::tape::Tape;
 
@@ -50,6 +56,10 @@ pub struct Brief {
     pub deadline: Instant,
     /// Set when the run is cancelled or given up: stop as soon as possible.
     pub cancelled: CancellationToken,
+    /// How far the request has been passed on among agents.
+    pub trail: Trail,
+    /// Whom the brain may turn to on the way.
+    pub company: Arc<dyn Company>,
     /// What every use of a tool and every exchange with a model passes, see [`crate::tape`].
     pub tape: Arc<Tape>,
     /// The run's place in its trace: spans of what is done for it begin here, and what is asked of others carries it.
@@ -81,6 +91,23 @@ pub trait Brain: Send + Sync {
     /// Where its work is to be done.
     fn placement(&self) -> Placement;
 
-    /// Does the work. An error ends the run as failed; its sentence is shown to the client.
-    async fn think(&self, brief: &Brief, sink: &dyn Sink) -> Result<Answer, Error>;
+    /// Does the work. An error ends the run as failed; its sentence is shown to the client. Dropping the future gives
+    /// the work up.
+    async fn think(&self, brief: &Brief, sink: &Arc<dyn Sink>) -> Result<Answer, Error>;
+}
+
+/// Has a brain think where its work is to be done. A panic is an error of the run.
+pub async fn think(brain: Arc<dyn Brain>, brief: Brief, sink: Arc<dyn Sink>) -> Result<Answer, Error> {
+    let name = brief.run.agent.clone();
+    let outcome = match brain.placement() {
+        Placement::Inline => AssertUnwindSafe(brain.think(&brief, &sink)).catch_unwind().await.ok(),
+        Placement::Thread => {
+            let runtime = tokio::runtime::Handle::current();
+            let work = move || runtime.block_on(brain.think(&brief, &sink));
+            tokio::task::spawn_blocking(work).await.ok()
+        }
+    };
+    outcome.unwrap_or_else(|| {
+        Err(Error::new(Code::AgentFailed, format!("{name} failed unexpectedly while working on this")))
+    })
 }

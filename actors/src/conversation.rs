@@ -3,9 +3,9 @@
 //! A conversation appends to the journal first and tells of it afterwards. What agents do for it comes back as reports;
 //! which socket is behind a member it does not know.
 //!
-//! `asking` takes requests for agents, `running` minds their runs, `writing` appends and tells, `manners` is the rest:
-//! joining, handing over, typing. `waiting` is about runs that wait for approval. `record` and `taped` are the durable
-//! form.
+//! `asking` takes requests for agents, `running` minds their runs, `passing` hands them from agent to agent, `writing`
+//! appends and tells, `manners` is the rest: joining, handing over, typing. `waiting` is about runs that wait for
+//! approval. `record` and `taped` are the durable form.
 
 mod asking;
 pub mod inquiry;
@@ -13,6 +13,7 @@ mod listed;
 pub mod loading;
 pub mod manners;
 mod members;
+mod passing;
 pub mod record;
 mod running;
 pub mod taped;

@@ -164,6 +164,7 @@ mod tests {
             approval: Vec::new(),
             mcp: Vec::new(),
             brain: "echo".to_owned(),
+            model: None,
             limits: Default::default(),
         };
         let card = Arc::new(AgentCard::new(&TenantId::trusted("t"), Arc::new(persona), false));

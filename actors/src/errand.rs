@@ -15,7 +15,7 @@ use crate::directory::Listing;
 use crate::metrics::{self, Living};
 use crate::protocol::{
     AgentName, Answer, ConversationId, Error, MessageId, Priority, Result, Run, RunId, RunKind, RunStatus, Step,
-    Timestamp, Turn,
+    Timestamp, TraceParent, Trail, Turn,
 };
 use crate::tape::{Gate, Tape};
 use crate::tenant::Tenant;
@@ -30,7 +30,8 @@ pub struct Outcome {
 }
 
 /// Has an agent do a task: the one named, or else the one that leads in the tenant. `chat` is what the agent is told of
-/// where it was asked; nothing is read from there and nothing is written.
+/// where it was asked; nothing is read from there and nothing is written. `trace` is where the request stands in its
+/// trace.
 ///
 /// # Errors
 /// No such agent, no room in its queue, a house that drains, or why the agent has no answer.
@@ -39,10 +40,26 @@ pub async fn run(
     agent: Option<&AgentName>,
     chat: ConversationId,
     task: String,
+    trace: Option<TraceParent>,
+) -> Result<Outcome> {
+    let lead = tenant.directory.lead()?;
+    ask(tenant, agent.unwrap_or(&lead), chat, task, Trail::default(), trace).await
+}
+
+/// Has an agent do a task for whoever is on the trail.
+///
+/// # Errors
+/// As [`run`].
+pub async fn ask(
+    tenant: &Arc<Tenant>,
+    agent: &AgentName,
+    chat: ConversationId,
+    task: String,
+    trail: Trail,
+    trace: Option<TraceParent>,
 ) -> Result<Outcome> {
     tenant.house.check_open()?;
-    let lead = tenant.directory.lead()?;
-    let listing = tenant.directory.get(agent.unwrap_or(&lead).as_str())?;
+    let listing = tenant.directory.get(agent.as_str())?;
     let place = listing.card.reserve()?;
     let run = Arc::new(fresh(&listing, chat));
     // Dropped with this future: who waits no longer needs no answer any more.
@@ -65,9 +82,10 @@ pub async fn run(
         owner: None,
         parameters: Value::Null,
         history: Vec::new(),
-        trace: None,
+        trace,
         stream: false,
         cancelled: cancel,
+        trail,
         place: Some(place),
         tape: Arc::new(Tape::new(Gate::Refuse(listing.card.persona.approval.clone()))),
         told: Told::default(),

@@ -25,6 +25,8 @@ pub enum Kind {
     Inbox = 3,
     /// What the agents of a tenant remember.
     Memory = 4,
+    /// What the models of a tenant have used.
+    Ledger = 5,
 }
 
 /// The name of a place.

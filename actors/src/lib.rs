@@ -8,7 +8,7 @@
 //! | actors | [`router`] brings into use, [`agent`], [`conversation`], [`channel`] do the work |
 //! | beside them | [`retention`] trims what is kept no longer, [`transfer`] writes a journal as lines of JSON and reads it |
 //! | shared by them | [`tenant`], [`house`], [`directory`], [`subscriptions`], [`presence`], [`serving`], [`runs`], [`pulse`], [`request`], [`outbox`], `place` |
-//! | what agents think with | [`brain`], [`tool`], [`memory`]; [`tape`] is what came of it |
+//! | what agents think with | [`brain`], [`tool`], [`memory`], [`ledger`], [`floor`]; [`tape`] is what came of it |
 //! | below everything | [`journal`], [`metrics`], [`spans`], [`protocol`] |
 
 pub mod agent;
@@ -18,8 +18,10 @@ pub mod channel;
 pub mod conversation;
 pub mod directory;
 pub mod errand;
+pub mod floor;
 pub mod house;
 pub mod journal;
+pub mod ledger;
 pub mod memory;
 pub mod metrics;
 pub mod outbox;

@@ -2,7 +2,8 @@
 
 use metrics::Unit;
 
-use crate::protocol::{Run, RunStatus, Timestamp};
+use crate::brain::model::fault::Trouble;
+use crate::protocol::{AgentName, Run, RunStatus, Timestamp, Tokens};
 use crate::tenant::Tenant;
 
 /// Counts an actor while it lives: a part of it, so that it is counted out however it goes.
@@ -51,6 +52,30 @@ pub fn ended(tenant: &Tenant, run: &Run, status: RunStatus, duration_ms: u64) {
     metrics::histogram!("callboard_run_seconds").record(ms(duration_ms));
 }
 
+/// A model was asked by an agent of the configuration: with success, or with this trouble.
+pub fn model_asked(agent: &AgentName, trouble: Option<Trouble>) {
+    let outcome = match trouble {
+        None => "answered",
+        Some(Trouble::Unreachable) => "unreachable",
+        Some(Trouble::Status(429)) => "overloaded",
+        Some(Trouble::Status(_)) => "refused_by_server",
+        Some(Trouble::Stalled) => "stalled",
+        Some(Trouble::Broken) => "broken",
+        Some(Trouble::Failed) => "failed",
+        Some(Trouble::Refused | Trouble::Impossible) => "refused",
+    };
+    let labels = [("agent", agent.to_string()), ("outcome", outcome.to_owned())];
+    metrics::counter!("callboard_model_requests_total", &labels).increment(1);
+}
+
+/// What a model has read and written for an agent.
+pub fn model_used(agent: &AgentName, tokens: Tokens) {
+    for (kind, count) in [("input", tokens.input), ("output", tokens.output)] {
+        let labels = [("agent", agent.to_string()), ("kind", kind.to_owned())];
+        metrics::counter!("callboard_model_tokens_total", &labels).increment(count);
+    }
+}
+
 /// What the runtime counts, for who reads it: names, units and meanings. Those of the journal are counted there.
 pub fn describe() {
     metrics::describe_gauge!(
@@ -67,6 +92,16 @@ pub fn describe() {
         "callboard_runs_total",
         Unit::Count,
         "Runs that have ended, by agent, kind and outcome."
+    );
+    metrics::describe_counter!(
+        "callboard_model_requests_total",
+        Unit::Count,
+        "Requests to models, by agent and outcome; each retry is one."
+    );
+    metrics::describe_counter!(
+        "callboard_model_tokens_total",
+        Unit::Count,
+        "Tokens that models have read (input) and written (output), by agent."
     );
     metrics::describe_histogram!("callboard_run_seconds", Unit::Seconds, "From the acceptance of a run to its end.");
     metrics::describe_histogram!(

@@ -19,8 +19,9 @@ pub mod run;
 pub mod status;
 pub mod time;
 pub mod trace;
+pub mod trail;
 
-pub use answer::Answer;
+pub use answer::{Answer, Handoff};
 pub use approval::{Approval, AskedCall};
 pub use command::{Ask, CancelTarget, Command, MAX_PAGE, Mode, Publish};
 pub use envelope::{Bundle, Delivery, Envelope, FORMS, To};
@@ -40,3 +41,4 @@ pub use run::{Priority, Run, RunKind, RunStatus, Step, StepKind, Tokens, ToolCal
 pub use status::{AgentState, AgentStatus, HouseStatus};
 pub use time::Timestamp;
 pub use trace::TraceParent;
+pub use trail::Trail;

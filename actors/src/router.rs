@@ -15,6 +15,7 @@ use crate::brain::remote::Remote;
 use crate::channel::{Channel, Nature};
 use crate::conversation::Conversation;
 use crate::directory::Listing;
+use crate::floor::Floor;
 use crate::outbox::Outbox;
 use crate::protocol::{AgentName, Code, Error, SessionId};
 use crate::request::Request;
@@ -124,6 +125,7 @@ fn remote_persona(name: &AgentName) -> Persona {
         mcp: Vec::new(),
         approval: Vec::new(),
         brain: "remote".to_owned(),
+        model: None,
         limits: Limits { concurrency: REMOTE_CONCURRENCY, ..Limits::default() },
     }
 }
@@ -134,6 +136,7 @@ fn employ(tenant: &Arc<Tenant>, cast: &Cast, card: Arc<AgentCard>, watch: DeathW
         tenant: tenant.id.clone(),
         card: card.clone(),
         brain: cast.brain.clone(),
+        company: Arc::new(Floor::new(tenant)),
         subscriptions: tenant.subscriptions.clone(),
         directory: tenant.directory.clone(),
         aging: tenant.house.settings.aging,

@@ -174,10 +174,11 @@ pub fn chat(trace: &Trace, provider: &str, model: &str) -> Span {
     span
 }
 
-/// What a model read and wrote for its reply.
-pub fn replied(span: &mut Span, tokens: Tokens) {
+/// What a model read and wrote for its reply, and why it stopped.
+pub fn replied(span: &mut Span, tokens: Tokens, why: &str) {
     span.set("gen_ai.usage.input_tokens", tokens.input);
     span.set("gen_ai.usage.output_tokens", tokens.output);
+    span.set("gen_ai.response.finish_reasons", Attribute::Texts(vec![why.to_owned()]));
 }
 
 #[cfg(test)]

@@ -99,6 +99,8 @@ struct Reel {
     past: VecDeque<Take>,
     /// What may be done because somebody approved it.
     approved: Vec<Call>,
+    /// What may not be done, with what its brain is told instead.
+    rejected: Vec<(Call, Error)>,
     /// What the run has to wait for.
     waits: Vec<Call>,
     /// Uses of tools that a sealed tape knows nothing of.
@@ -226,6 +228,11 @@ impl Tape {
         }
     }
 
+    /// These facts.
+    pub fn facts(&self) -> Vec<Known> {
+        self.reel().known.clone()
+    }
+
     /// Notes what the agent knows as it begins; the first one holds.
     pub fn open(&self, opening: Opening) {
         let mut reel = self.reel();
@@ -256,8 +263,8 @@ impl Tape {
         reel.put(Take::Waited(Waited { calls, at }));
     }
 
-    /// Notes a decision. What was waited for may be done if it was approved, and the tape is played from its beginning
-    /// when the brain begins again.
+    /// Notes a decision. What was waited for may be done if it was approved, and fails if not; the tape is played from its
+    /// beginning when the brain begins again.
     pub fn decide(&self, decision: Decision) {
         let mut reel = self.reel();
         let waits = match std::mem::take(&mut reel.waits) {
@@ -266,6 +273,8 @@ impl Tape {
         };
         if decision.approved {
             reel.approved = waits;
+        } else {
+            reel.rejected = waits.into_iter().map(|call| refused(call, &decision)).collect();
         }
         reel.put(Take::Decided(decision));
         reel.past = reel.takes.iter().map(|(take, _)| take.clone()).collect();
@@ -333,6 +342,13 @@ impl Reel {
                 let output = |brought: Brought| Output { text: brought.text, data: brought.data, changes: Vec::new() };
                 return Met::Known(Result::from(used.outcome).map(output));
             }
+        }
+        if let Some(at) = self.rejected.iter().position(|(other, _)| other.is_like(&call.tool, &call.arguments)) {
+            let (call, error) = self.rejected.remove(at);
+            let outcome = Outcome::Error(error.clone());
+            let Call { tool, arguments, .. } = call;
+            self.put(Take::Tool(Use { tool, arguments, outcome, at: Timestamp::now(), ms: 0 }));
+            return Met::Known(Err(error));
         }
         if gate.stops(call) {
             if let Some(at) = self.approved.iter().position(|approved| approved.is_like(&call.tool, &call.arguments)) {
@@ -404,6 +420,12 @@ impl Reel {
         self.bytes += json.len();
         self.takes.push((take, json));
     }
+}
+
+fn refused(call: Call, decision: &Decision) -> (Call, Error) {
+    let said = format!("{} did not approve the use of {}", decision.by, call.tool);
+    let error = Error::new(Code::Rejected, said).with_details(decision.reason.clone());
+    (call, error)
 }
 
 fn ms(since: Instant) -> u64 {

@@ -42,7 +42,7 @@ impl Brain for Fickle {
         self.placement
     }
 
-    async fn think(&self, brief: &Brief, sink: &dyn Sink) -> Result<Answer> {
+    async fn think(&self, brief: &Brief, sink: &Arc<dyn Sink>) -> Result<Answer> {
         let mut text = format!("{}: {}", brief.persona.name, brief.content);
         match brief.content.as_str() {
             "panic" => panic!("as told"),
@@ -62,7 +62,7 @@ impl Brain for Fickle {
             }
             _ => {}
         }
-        Ok(Answer { text, data: Value::Null })
+        Ok(Answer { text, ..Answer::default() })
     }
 }
 

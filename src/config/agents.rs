@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use callboard_actors::agent::persona::Persona;
+use callboard_actors::brain::model::settings::Settings;
 
 use super::error::ConfigError;
 
@@ -59,6 +60,9 @@ fn parse(path: &Path, text: &str) -> Result<Persona, ConfigError> {
     if let Some(tool) = persona.approval.iter().find(|tool| !may(tool)) {
         return wrong(format!("approval = [\"{tool}\"]: expected names out of tools, or \"*\""));
     }
+    if let Some(Err(error)) = persona.model.as_ref().map(Settings::check) {
+        return wrong(error.to_string());
+    }
     let limits = &persona.limits;
     let numbers: [(&str, u64, u64); 3] = [
         ("queue", limits.queue as u64, 1_000_000),
@@ -107,6 +111,12 @@ mod tests {
             ("a.toml", text("a b", ""), "1 to 128 characters"),
             ("a.toml", text("a", "[limits]\nqueue = 0"), "limits.queue = 0: expected 1 to 1000000"),
             ("a.toml", text("a", "tools = [\"clock\"]\napproval = [\"search\"]"), "expected names out of tools"),
+            (
+                "a.toml",
+                text("a", "brain = \"model\"\n[model]\nname = \"m\"\nsteps = 99"),
+                "model.steps = 99: expected 1 to 32",
+            ),
+            ("a.toml", text("a", "[model]\nname = \"m\"\nwarmth = 1"), "unknown field `warmth`"),
             ("a.toml", "name =".to_owned(), "line 1"),
             ("a.txt", text("a", ""), "found 0 agents"),
         ] {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use callboard_actors::protocol::{
     AgentName, ChannelId, Command, Error, Event, Interest, MessageId, Publish, Result, Step, StepKind, Timestamp,
-    ToolCall,
+    ToolCall, TraceParent,
 };
 
 use super::fields::Fields;
@@ -56,7 +56,7 @@ impl Channels {
     fn addressed(&self, kind: &str, id: Option<&str>, fields: &Fields<'_>, bounds: &Bounds) -> Result<Command> {
         let to = target(fields)?;
         let channel = self.channel.clone().filter(|_| to.is_none());
-        let what = publication(kind, id, channel, fields, bounds)?;
+        let what = publication(kind, id, channel, fields, bounds, None)?;
         if to.is_none() && self.channel.is_none() && what.reply_to.is_none() {
             let expected = "an agent's name, as this connection has no channel; or connect with ?channel_id=";
             return Err(fields.missing("target", expected));
@@ -68,11 +68,17 @@ impl Channels {
     }
 }
 
-/// What the body of `POST /v1/channels/{id}/messages` comes to: a message without a type is a message.
-pub fn published(channel: ChannelId, fields: &Fields<'_>, bounds: &Bounds) -> Result<Command> {
+/// What the body of `POST /v1/channels/{id}/messages` comes to: a message without a type is a message. `trace` is where
+/// the request stands in its trace.
+pub fn published(
+    channel: ChannelId,
+    fields: &Fields<'_>,
+    bounds: &Bounds,
+    trace: Option<TraceParent>,
+) -> Result<Command> {
     let kind = fields.text("type")?.unwrap_or("message".into());
     let id = fields.id("id")?;
-    publication(&kind, id.as_deref(), Some(channel), fields, bounds).map(Command::Publish)
+    publication(&kind, id.as_deref(), Some(channel), fields, bounds, trace).map(Command::Publish)
 }
 
 fn publication(
@@ -81,6 +87,7 @@ fn publication(
     channel: Option<ChannelId>,
     fields: &Fields<'_>,
     bounds: &Bounds,
+    trace: Option<TraceParent>,
 ) -> Result<Publish> {
     check_type(kind, fields)?;
     let content = match fields.passed_on("content", bounds.content)? {
@@ -93,7 +100,7 @@ fn publication(
         id: id.map(MessageId::trusted),
         kind: kind.to_owned(),
         content: content.to_owned(),
-        metadata: metadata(fields, bounds)?.map(str::to_owned),
+        metadata: metadata(fields, bounds, fields.trace().or(trace))?,
         reply_to: fields.id("reply_to")?.map(|id| MessageId::trusted(&*id)),
     })
 }
@@ -118,11 +125,20 @@ fn target(fields: &Fields<'_>) -> Result<Option<AgentName>> {
     Ok(None)
 }
 
-fn metadata<'a>(fields: &Fields<'a>, bounds: &Bounds) -> Result<Option<&'a str>> {
+/// What is passed on as metadata. A place in a trace goes there too, as it does when an agent is asked, unless the sender
+/// has put one there.
+fn metadata(fields: &Fields<'_>, bounds: &Bounds, trace: Option<TraceParent>) -> Result<Option<String>> {
     let metadata = fields.passed_on("metadata", bounds.content)?;
-    match metadata {
-        Some(text) if !text.starts_with('{') => Err(fields.invalid("metadata", "an object")),
-        metadata => Ok(metadata),
+    let rest = match metadata {
+        Some(text) => text.strip_prefix('{').ok_or_else(|| fields.invalid("metadata", "an object"))?,
+        None => "}",
+    };
+    match trace {
+        Some(place) if !fields.object("metadata")?.has("traceparent") => {
+            let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
+            Ok(Some(format!("{{\"traceparent\":\"{place}\"{comma}{rest}")))
+        }
+        _ => Ok(metadata.map(str::to_owned)),
     }
 }
 
@@ -288,6 +304,23 @@ mod tests {
                 assert_eq!((to.as_str(), what.channel), ("bob", None));
             }
         }
+    }
+
+    #[test]
+    fn a_place_in_a_trace_is_passed_on_in_the_metadata() {
+        const PLACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let whole = |metadata: &str, place: &str| {
+            let text = format!(r#"{{"type":"message","content":1,"traceparent":"{place}"{metadata}}}"#);
+            let Command::Publish(what) = command(&connected(), &text) else { panic!() };
+            what.metadata
+        };
+        let place = format!(r#""traceparent":"{PLACE}""#);
+        assert_eq!(whole("", PLACE), Some(format!("{{{place}}}")));
+        assert_eq!(whole(r#","metadata":{ }"#, PLACE), Some(format!("{{{place} }}")));
+        assert_eq!(whole(r#","metadata":{"k":1.50}"#, PLACE), Some(format!(r#"{{{place},"k":1.50}}"#)));
+        let own = r#"{"traceparent":"my own"}"#;
+        assert_eq!(whole(&format!(r#","metadata":{own}"#), PLACE).as_deref(), Some(own));
+        assert_eq!(whole("", "no place"), None, "what is none counts as absent");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! is stored.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use callboard_actors::errand::{self, Outcome};
@@ -12,6 +12,7 @@ use super::app::App;
 use super::body::too_large;
 use super::caller::Caller;
 use super::error::HttpError;
+use super::trace;
 use crate::dialect::fields::Fields;
 use crate::dialect::steps::history::{FINAL_ANSWER, step_type};
 
@@ -33,6 +34,7 @@ struct Task {
 pub async fn run(
     caller: Caller,
     app: web::Data<App>,
+    req: HttpRequest,
     body: web::Payload,
 ) -> std::result::Result<HttpResponse, HttpError> {
     caller.require(Scope::Chat)?;
@@ -40,7 +42,8 @@ pub async fn run(
     let body = body.to_bytes_limited(most).await.map_err(|_| too_large(most))?;
     let body = body.map_err(|_| refused(Error::invalid("body", "the whole of it")))?;
     let Task { agent, chat, task } = read(&body, app.config.limits.content).map_err(refused)?;
-    let outcome = errand::run(&caller.tenant(&app), agent.as_ref(), chat, task).await.map_err(refused)?;
+    let trace = trace::parent(&req);
+    let outcome = errand::run(&caller.tenant(&app), agent.as_ref(), chat, task, trace).await.map_err(refused)?;
     Ok(HttpResponse::Ok().json(list(&outcome)))
 }
 

@@ -71,7 +71,10 @@ struct StepView<'a> {
     /// Whether the tool did what was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     ok: Option<bool>,
-    /// What a model was given and gave for it.
+    /// What the model was given of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a str>,
+    /// What the model read and wrote for this step.
     #[serde(skip_serializing_if = "Option::is_none")]
     tokens: Option<Tokens>,
 }
@@ -93,6 +96,7 @@ impl<'a> StepView<'a> {
             tool: call.map(|call| call.tool.as_str()),
             arguments: call.map(|call| call.arguments.as_str()),
             ok: call.map(|call| call.ok),
+            result: call.map(|call| call.result.as_str()).filter(|result| !result.is_empty()),
             tokens: step.tokens,
         }
     }
@@ -224,11 +228,11 @@ pub async fn decide(
     });
     // It waited a moment ago.
     asked.await.map_err(|error| if error.is(Code::RunNotFound) { busy(&id) } else { error })?;
-    let report = match approve {
-        true => find(&caller, &app, &id).await?,
-        // The end stands with the decision, whether its conversation has told of it by now or not.
-        false => caller.read(&app, move |archive| archive.run(&id)).await?,
-    };
+    let mut report = find(&caller, &app, &id).await?;
+    if !approve && report.status == RunStatus::InputRequired {
+        // Where it ends the run, that stands with the decision, whether its conversation has told of it by now or not.
+        report = caller.read(&app, move |archive| archive.run(&id)).await?;
+    }
     Ok(HttpResponse::Ok().json(RunView::of(&report)))
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Bytes, ServiceConfig};
-use actix_web::{HttpResponse, Responder};
+use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
 use serde_json::json;
 
@@ -21,7 +21,7 @@ use super::caller::{Caller, KnownCaller, acting};
 use super::error::HttpError;
 use super::query::Query;
 use super::resource::{read, socket};
-use super::{channels, sockets};
+use super::{channels, sockets, trace};
 use crate::dialect::channels::published;
 use crate::dialect::fields::Fields;
 use crate::dialect::view::Rfc3339;
@@ -125,13 +125,19 @@ async fn remove(caller: KnownCaller, app: web::Data<App>, id: web::Path<String>)
     Ok(HttpResponse::Ok().json(json!({ "success": true, "channel_id": channel })))
 }
 
-async fn publish(caller: KnownCaller, app: web::Data<App>, id: web::Path<String>, body: Bytes) -> Answer {
+async fn publish(
+    caller: KnownCaller,
+    app: web::Data<App>,
+    req: HttpRequest,
+    id: web::Path<String>,
+    body: Bytes,
+) -> Answer {
     let channel = covered(&caller.0, &id)?;
     let command = {
         let fields = fields_of(&body)?;
         let bounds = app.manners(true).bounds;
         let large = fields.raw("content").is_some_and(|content| content.get().len() > bounds.content.saturating_add(2));
-        published(channel.clone(), &fields, &bounds).map_err(|error| match large {
+        published(channel.clone(), &fields, &bounds, trace::parent(&req)).map_err(|error| match large {
             true => HttpError::from(error).with_status(StatusCode::PAYLOAD_TOO_LARGE),
             false => unfit(error),
         })?

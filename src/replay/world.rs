@@ -5,11 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use callboard_actors::agent::persona::Persona;
+use callboard_actors::brain::company::Nobody;
 use callboard_actors::brain::materials::Materials;
 use callboard_actors::brain::{Brief, Sink, maker};
+use callboard_actors::journal::nowhere::Nowhere;
+use callboard_actors::ledger::Ledger;
 use callboard_actors::memory::{Fact, Memory, Whose};
 use callboard_actors::protocol::{
-    AgentId, AgentName, ConversationId, Event, Message, MessageId, Part, Run, RunId, Step, StepKind, TenantId,
+    AgentId, AgentName, ConversationId, Event, Message, MessageId, Part, Run, RunId, Step, StepKind, TenantId, Trail,
 };
 use callboard_actors::spans::Trace;
 use callboard_actors::tape::{Gate, Known, Opening, Take, Tape};
@@ -28,14 +31,16 @@ pub(super) fn play(record: &Record, opening: &Opening, persona: Persona) -> Resu
     let tenant = TenantId::default_tenant();
     let facts = record.known.iter().map(fact);
     let memory = Arc::new(Memory::frozen(&Whose::from(&tenant), facts));
-    let materials = Materials { workspace: folder.0.clone(), memory, unruly: false, sources: Vec::new() };
+    let ledger = Arc::new(Ledger::new(Arc::new(Nowhere)));
+    let materials = Materials { sealed: true, ..Materials::new(folder.0.clone(), memory, ledger) };
     let brain = maker::make(&persona, &materials).map_err(|error| format!("its brain cannot be made: {error}"))?;
     let tape = Arc::new(Tape::sealed(Gate::Ask(persona.approval.clone()), record.takes.iter().cloned()));
     let brief = brief(record, opening, persona, tenant, tape.clone());
-    let heard = Heard::default();
+    let heard = Arc::new(Heard::default());
+    let sink: Arc<dyn Sink> = heard.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| format!("it cannot be played here: {error}"))?;
-    let result = runtime.block_on(async { tokio::time::timeout(TIME, brain.think(&brief, &heard)).await });
+    let result = runtime.block_on(async { tokio::time::timeout(TIME, brain.think(&brief, &sink)).await });
     runtime.shutdown_background();
     let result = result.map_err(|_| "the brain does not come to an end".to_owned())?;
     let steps = std::mem::take(&mut *heard.0.lock().unwrap_or_else(PoisonError::into_inner));
@@ -71,6 +76,8 @@ fn brief(record: &Record, opening: &Opening, persona: Persona, tenant: TenantId,
         deadline: Instant::now() + TIME,
         cancelled: CancellationToken::new(),
         tape,
+        trail: Trail::default(),
+        company: Arc::new(Nobody),
         trace: Trace::default(),
     }
 }

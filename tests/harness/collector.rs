@@ -135,10 +135,17 @@ fn spans(came: ExportTraceServiceRequest) -> Vec<Kept> {
 }
 
 fn attributes(list: Vec<opentelemetry_proto::tonic::common::v1::KeyValue>) -> HashMap<String, String> {
-    let text = |value: Option<Value>| match value {
+    list.into_iter().map(|pair| (pair.key, text(pair.value.and_then(|value| value.value)))).collect()
+}
+
+/// Several values stand with commas between them.
+fn text(value: Option<Value>) -> String {
+    match value {
         Some(Value::StringValue(text)) => text,
         Some(Value::IntValue(number)) => number.to_string(),
+        Some(Value::ArrayValue(list)) => {
+            list.values.into_iter().map(|value| text(value.value)).collect::<Vec<_>>().join(",")
+        }
         other => format!("{other:?}"),
-    };
-    list.into_iter().map(|pair| (pair.key, text(pair.value.and_then(|value| value.value)))).collect()
+    }
 }

@@ -18,6 +18,7 @@ mod isolation;
 mod kills;
 mod malformed;
 mod mcp;
+mod models;
 mod openai;
 mod order;
 mod project;

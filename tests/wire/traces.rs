@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::harness::PATIENCE;
 use crate::harness::collector::{Collector, Kept};
+use crate::harness::models::{Models, calls, says, status};
 use crate::harness::rest::{get, token};
 use crate::harness::server::{Server, Setup};
 
@@ -77,6 +78,67 @@ async fn a_frame_may_say_where_it_stands_in_a_trace_and_what_is_asked_of_others_
     let run = collector.until(named("invoke_agent far", TRACE)).await;
     assert_eq!(run.parent(), SPAN);
     assert_eq!(passed_on, format!("00-{TRACE}-{}-01", run.id()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_asked_of_models_and_of_other_agents_stands_in_the_trace() {
+    let collector = Collector::start().await;
+    let question = calls(&[("ask_parrot", r#"{"question":"polly"}"#)]);
+    let models = Models::start(vec![status(503, "", "{}"), question, says(&["It said polly."])]).await;
+    let lines = format!(
+        "tools = []\nbrain = \"model\"\n[model]\nname = \"tiny\"\nendpoint = {:?}\nmax_tokens = 77\n\
+         [model.retries]\nfirst_seconds = 0.001\n",
+        models.endpoint()
+    );
+    let server =
+        Setup::with(&telling(&collector, "board")).agent("nyx", &lines).agent("parrot", "brain = \"echo\"").start();
+    complete(&server, "ask the parrot", Some(traceparent("01"))).await;
+    let run = collector.until(named("invoke_agent nyx", TRACE)).await;
+    let told = |place: &Kept| format!("traceparent: 00-{TRACE}-{}-01", place.id());
+    let mut asked = Vec::new();
+    for request in models.asked() {
+        // The question to the model that came with this header.
+        let head = request.head.clone();
+        asked.push(collector.until(move |kept| kept.span.name == "chat tiny" && head.contains(&told(kept))).await);
+    }
+    assert_eq!(asked.len(), 3);
+    assert!(asked.iter().all(|chat| chat.parent() == run.id() && chat.span.kind == 3));
+    assert_eq!(asked[0].attributes["error.type"], "AGENT_FAILED");
+    let tokens = ["gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"];
+    assert!(!asked[0].attributes.contains_key(tokens[0]), "{:?}", asked[0]);
+    for (name, value) in [
+        ("gen_ai.operation.name", "chat"),
+        ("gen_ai.provider.name", "openai"),
+        ("gen_ai.request.model", "tiny"),
+        ("gen_ai.request.max_tokens", "77"),
+        (tokens[0], "20"),
+        (tokens[1], "5"),
+        ("gen_ai.response.finish_reasons", "tool_calls"),
+    ] {
+        assert_eq!(asked[1].attributes.get(name).map(String::as_str), Some(value), "{name}");
+    }
+    let tool = collector.until(named("execute_tool ask_parrot", TRACE)).await;
+    assert_eq!((tool.parent(), tool.attributes["gen_ai.tool.call.id"].as_str()), (run.id(), "call-0"));
+    let other = collector.until(named("invoke_agent parrot", TRACE)).await;
+    assert_eq!(other.parent(), tool.id());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_and_what_agents_send_each_other_stand_in_the_trace_too() {
+    let collector = Collector::start().await;
+    let server = Server::with(&telling(&collector, "board"));
+    let task = Client::new().post(server.http("/agent/run")).timeout(PATIENCE);
+    let task = task.header("traceparent", traceparent("01")).json(&json!({ "task": "what is 6 times 7?" }));
+    assert_eq!(task.send().await.unwrap().status().as_u16(), 200);
+    assert_eq!(collector.until(named("invoke_agent nyx", TRACE)).await.parent(), SPAN);
+
+    let way = |name: &str| format!("/v1/ws?token={}", token(&server, "default", name, &[]));
+    let (mut a, mut b) = (server.connect(&way("a")).await, server.connect(&way("b")).await);
+    b.send(json!({ "type": "heartbeat", "id": "here" })).await;
+    b.until(json!({ "type": "ACK" })).await;
+    a.send(json!({ "type": "message", "target": "b", "content": "x", "traceparent": traceparent("01") })).await;
+    let came = b.until(json!({ "type": "message" })).await;
+    assert_eq!(came["metadata"]["traceparent"], traceparent("01"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::card::Place;
-use crate::protocol::{Answer, Code, Error, Message, Mood, Priority, Run, Step, Subject, TraceParent};
+use crate::protocol::{Answer, Code, Error, Message, Mood, Priority, Run, Step, Subject, TraceParent, Trail};
 use crate::tape::Tape;
 
 /// A run for an agent to do.
@@ -32,6 +32,8 @@ pub struct Assignment {
     pub stream: bool,
     /// Set when the run is cancelled.
     pub cancelled: CancellationToken,
+    /// How far the request has been passed on among agents.
+    pub trail: Trail,
     /// Held until the run begins.
     pub place: Option<Place>,
     /// What came of the run before, and what comes of it now.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::brain::model::settings::Settings;
 use crate::protocol::AgentName;
 
 /// An agent's file, `config/agents/<name>.toml`. Unknown keys are errors.
@@ -30,12 +31,23 @@ pub struct Persona {
     /// Names of tools that it may use only when somebody has approved of it; `*`: all of them.
     #[serde(default)]
     pub approval: Vec<String>,
-    /// What makes its answers: `builtin` or `echo`.
+    /// What makes its answers: `builtin`, `echo` or `model`.
     #[serde(default = "builtin")]
     pub brain: String,
+    /// The model it thinks with, where its brain is `model`.
+    #[serde(default)]
+    pub model: Option<Settings>,
     /// What it is bounded by.
     #[serde(default)]
     pub limits: Limits,
+}
+
+impl Persona {
+    /// Whether its brain goes on when it is not allowed what it wanted to do: a model is told, and finds another way.
+    /// Other brains have no other way, and their runs end.
+    pub fn hears_refusals(&self) -> bool {
+        self.brain == "model"
+    }
 }
 
 /// What an agent is bounded by.

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(super) use self::sink::TurnSink;
 pub(super) use self::threads::Threads;
-use crate::brain::{Brain, Brief, Placement};
+use crate::brain::{Brain, Brief, Placement, Sink};
 use crate::protocol::{Answer, Code, Error};
 
 /// Has the brain think about the brief and returns its answer, or why there is none; `interrupted` ends it as well.
@@ -46,10 +46,10 @@ pub(super) async fn take(
     result
 }
 
-async fn think(brain: Arc<dyn Brain>, brief: Brief, sink: Arc<TurnSink>, threads: Threads) -> Result<Answer, Error> {
+async fn think(brain: Arc<dyn Brain>, brief: Brief, sink: Arc<dyn Sink>, threads: Threads) -> Result<Answer, Error> {
     let name = brief.run.agent.clone();
     let outcome = match brain.placement() {
-        Placement::Inline => AssertUnwindSafe(brain.think(&brief, &*sink)).catch_unwind().await.ok(),
+        Placement::Inline => AssertUnwindSafe(brain.think(&brief, &sink)).catch_unwind().await.ok(),
         Placement::Thread => {
             let held = threads.take(&name).await?;
             let runtime = tokio::runtime::Handle::current();
@@ -59,7 +59,7 @@ async fn think(brain: Arc<dyn Brain>, brief: Brief, sink: Arc<TurnSink>, threads
                 let thought = async {
                     tokio::select! {
                         biased;
-                        result = brain.think(&brief, &*sink) => Some(result),
+                        result = brain.think(&brief, &sink) => Some(result),
                         () = brief.cancelled.cancelled() => None,
                     }
                 };

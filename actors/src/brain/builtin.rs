@@ -18,7 +18,6 @@ use serde_json::{Value, json};
 use super::materials::Materials;
 use super::pieces::pieces;
 use super::{Brain, Brief, Placement, Sink};
-use crate::memory::Found;
 use crate::protocol::{Answer, Code, Error, Event, Role, Run, RunKind, Step, StepKind, ToolCall};
 use crate::spans::execute_tool;
 use crate::tape::{Known, MAX_KNOWN};
@@ -107,25 +106,26 @@ impl Builtin {
 
     /// Uses the tools one after another. A refusal of one is part of a chat's answer, and the end of other work.
     async fn work(&self, plan: &[Planned], scene: &Scene, brief: &Brief, sink: &dyn Sink) -> Result<Answer, Error> {
-        let (mut done, mut scene) = (Vec::new(), scene.clone());
+        let mut done = Vec::new();
         for planned in plan {
             scene.check()?;
-            let mut span = execute_tool(&brief.trace, planned.tool.name());
-            scene.trace = span.trace().clone();
             // The house's own tools block, and do so on the thread that the brain has; those of sources wait for others.
             let own = self.all.iter().any(|tool| Arc::ptr_eq(tool, &planned.tool));
             let own = own || self.own.iter().any(|tool| Arc::ptr_eq(tool, &planned.tool));
             let act = async {
-                if own {
-                    return planned.tool.call(&planned.bid.arguments, &scene);
+                let mut span = execute_tool(&brief.trace, planned.tool.name());
+                let scene = Scene { trace: span.trace().clone(), ..scene.clone() };
+                let result = if own {
+                    planned.tool.call(&planned.bid.arguments, &scene)
+                } else {
+                    Arc::clone(&planned.tool).perform(planned.bid.arguments.clone(), scene).await
+                };
+                if let Err(error) = &result {
+                    span.fail(error);
                 }
-                Arc::clone(&planned.tool).perform(planned.bid.arguments.clone(), scene.clone()).await
+                result
             };
             let result = brief.tape.tool(&planned.call(), act).await?;
-            if let Err(error) = &result {
-                span.fail(error);
-            }
-            drop(span);
             sink.step(action(planned, &result));
             match result {
                 Ok(output) => {
@@ -159,7 +159,7 @@ impl Brain for Builtin {
         Placement::Thread
     }
 
-    async fn think(&self, brief: &Brief, sink: &dyn Sink) -> Result<Answer, Error> {
+    async fn think(&self, brief: &Brief, sink: &Arc<dyn Sink>) -> Result<Answer, Error> {
         let scene = self.scene(brief);
         scene.check()?;
         let (own, all) = self.tools(&brief.run);
@@ -170,7 +170,7 @@ impl Brain for Builtin {
         let answer = match &plan {
             Plan::Use { steps, others, left_out } => {
                 sink.step(Step::now(StepKind::Planning, plan::told(steps), importance::PLAN));
-                let mut answer = self.work(steps, &scene, brief, sink).await?;
+                let mut answer = self.work(steps, &scene, brief, &**sink).await?;
                 for other in others {
                     let said = talk::elsewhere(other.tool.as_ref(), &other.bid.intent, brief, &own);
                     answer.text.push_str(&format!("\n{said}"));
@@ -191,7 +191,7 @@ impl Brain for Builtin {
                 let said = talk.answer(brief, &own);
                 match talk {
                     talk::Talk::Unknown => refused(said, brief.run.kind)?,
-                    _ => Answer { text: said, data: Value::Null },
+                    _ => Answer { text: said, ..Answer::default() },
                 }
             }
         };
@@ -207,20 +207,14 @@ impl Brain for Builtin {
 /// What is remembered and has to do with the request: the plan may depend on it.
 fn known(brief: &Brief, scene: &Scene) -> Result<Vec<Known>, Error> {
     let found = scene.memory.search(scene.whose(), &brief.content, MAX_KNOWN)?;
-    let known = |found: Found| Known {
-        agent: found.fact.agent.clone(),
-        text: found.fact.text.clone(),
-        importance: found.fact.importance,
-        at: found.fact.at,
-    };
-    Ok(found.into_iter().map(known).collect())
+    Ok(found.iter().map(Known::of).collect())
 }
 
 /// What the agent cannot do: an answer to people, and a failure of a command, whose status programs read.
 fn refused(said: String, kind: RunKind) -> Result<Answer, Error> {
     match kind {
         RunKind::Command => Err(Error::new(Code::AgentFailed, said)),
-        RunKind::Chat | RunKind::Task => Ok(Answer { text: said, data: Value::Null }),
+        RunKind::Chat | RunKind::Task => Ok(Answer { text: said, ..Answer::default() }),
     }
 }
 
@@ -262,12 +256,12 @@ fn joined(mut done: Vec<(&str, Output)>) -> Answer {
     if done.len() == 1
         && let Some((_, output)) = done.pop()
     {
-        return Answer { text: output.text, data: output.data };
+        return Answer { text: output.text, data: output.data, ..Answer::default() };
     }
     let text = done.iter().map(|(_, output)| output.text.as_str()).collect::<Vec<_>>().join("\n");
     let results: Vec<Value> =
         done.into_iter().map(|(tool, output)| json!({ "tool": tool, "result": output.data })).collect();
-    Answer { text, data: json!({ "results": results }) }
+    Answer { text, data: json!({ "results": results }), ..Answer::default() }
 }
 
 /// Where several agents answer in turn and one before came to the same result, that is what is said.

@@ -1,7 +1,8 @@
 //! The echo brain: answers with exactly what it was told. For trying out clients, and for measuring all the rest.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use serde_json::Value;
 
 use super::pieces::pieces;
 use super::{Brain, Brief, Placement, Sink};
@@ -17,11 +18,11 @@ impl Brain for Echo {
         Placement::Inline
     }
 
-    async fn think(&self, brief: &Brief, sink: &dyn Sink) -> Result<Answer, Error> {
+    async fn think(&self, brief: &Brief, sink: &Arc<dyn Sink>) -> Result<Answer, Error> {
         sink.step(Step::now(StepKind::Answer, brief.content.clone(), 1.0));
         if brief.stream {
             pieces(&brief.content).for_each(|piece| sink.delta(piece));
         }
-        Ok(Answer { text: brief.content.clone(), data: Value::Null })
+        Ok(Answer { text: brief.content.clone(), ..Answer::default() })
     }
 }

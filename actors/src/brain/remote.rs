@@ -38,10 +38,10 @@ impl Brain for Remote {
         Placement::Inline
     }
 
-    async fn think(&self, brief: &Brief, sink: &dyn Sink) -> Result<Answer, Error> {
+    async fn think(&self, brief: &Brief, sink: &Arc<dyn Sink>) -> Result<Answer, Error> {
         let publication = Arc::new(work(brief));
         let handed = self.desk.hand_out(&brief.run.id, &Envelope::new(Event::DirectMessage { publication }))?;
-        let answer = listen(handed, sink).await;
+        let answer = listen(handed, &**sink).await;
         let answer = answer.ok_or_else(|| {
             Error::new(Code::AgentFailed, format!("{} disconnected before it answered", brief.run.agent))
         })?;

@@ -1,8 +1,9 @@
 //! The unruly brain: does to the house what a faulty one would. Made only where the operator asks for it
 //! (`debug.unruly`), to see that the house withstands it.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use serde_json::Value;
 
 use super::{Brain, Brief, Placement, Sink};
 use crate::protocol::{Answer, Error, Step, StepKind};
@@ -22,7 +23,7 @@ impl Brain for Unruly {
         Placement::Thread
     }
 
-    async fn think(&self, brief: &Brief, sink: &dyn Sink) -> Result<Answer, Error> {
+    async fn think(&self, brief: &Brief, sink: &Arc<dyn Sink>) -> Result<Answer, Error> {
         let said = match brief.content.as_str() {
             "never" => std::future::pending().await,
             "steps" => loop {
@@ -37,6 +38,6 @@ impl Brain for Unruly {
                 how.to_owned()
             }
         };
-        Ok(Answer { text: said, data: Value::Null })
+        Ok(Answer { text: said, ..Answer::default() })
     }
 }

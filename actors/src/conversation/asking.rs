@@ -13,7 +13,7 @@ use super::writing::Write;
 use crate::directory::Listing;
 use crate::journal::{Batch, Entry};
 use crate::protocol::{
-    AgentId, AgentName, Ask, Error, Message, MessageId, Mode, Part, Principal, Role, Run, Timestamp, Turn,
+    AgentId, AgentName, Ask, Error, Message, MessageId, Mode, Part, Principal, Role, Run, Timestamp, Trail, Turn,
 };
 use crate::request::Request;
 use crate::runs::LiveRun;
@@ -61,6 +61,7 @@ impl Conversation {
         let inquiry = Inquiry {
             asker: Asker::of(request),
             question,
+            origin: asked_at,
             content,
             parameters: ask.parameters,
             context: ask.context,
@@ -70,6 +71,7 @@ impl Conversation {
             stream: ask.stream,
             serial: ask.serial,
             request_id: ask.request_id,
+            trail: Trail::default(),
             turns,
             ahead,
             current: None,

@@ -13,7 +13,7 @@ use crate::agent::card::{Parked, Place as QueuePlace};
 use crate::directory::Listing;
 use crate::outbox::Outbox;
 use crate::protocol::{
-    Approval, Envelope, Error, Event, Interest, Message, Priority, RunKind, SessionId, To, Token, TraceParent,
+    Approval, Envelope, Error, Event, Interest, Message, Priority, RunKind, SessionId, To, Token, TraceParent, Trail,
 };
 use crate::request::Request;
 
@@ -75,6 +75,8 @@ pub struct Inquiry {
     pub asker: Asker,
     /// The message that asks.
     pub question: Arc<Message>,
+    /// The place of the message that holds `content`: the same, or the one that asked first where an agent handed over.
+    pub origin: u64,
     /// What the agents are told: the message without an address at its beginning.
     pub content: String,
     /// Arguments that the client spelled out.
@@ -93,6 +95,8 @@ pub struct Inquiry {
     pub serial: bool,
     /// The id that the client gave it.
     pub request_id: Option<String>,
+    /// How far it has been passed on among agents.
+    pub trail: Trail,
     /// How many agents answer in all.
     pub turns: u16,
     /// The agents that have not begun, with their places in the queues.

@@ -10,7 +10,7 @@ use super::record::{AnswerRecord, FailureRecord, MESSAGES, MessageRecord};
 use super::taped::TAPES;
 use super::writing::Write;
 use crate::agent::assignment::{Assignment, Progress, Report, Reports, Told};
-use crate::journal::Entry;
+use crate::journal::{Batch, Entry};
 use crate::metrics;
 use crate::protocol::{
     Answer, CancelTarget, Code, Envelope, Error, Event, Interest, Message, Mood, Part, Role, Run, RunStatus, Step,
@@ -19,8 +19,8 @@ use crate::protocol::{
 use crate::request::Request;
 use crate::runs::RunProgress;
 
-/// What agents are told of the past: enough for a few exchanges, little enough to copy for each run.
-const HISTORY: usize = 20;
+/// What agents are told of the past: all that is at hand. What of it a model is told is cut to the size of its context.
+const HISTORY: usize = super::RECENT;
 
 impl Conversation {
     /// The question is synced: tell of it and begin.
@@ -60,13 +60,14 @@ impl Conversation {
             ending: false,
         };
         inquiry.current = Some(open);
+        let origin = inquiry.origin;
         if inquiry.cancelled {
             return self.fail(asked_at, cancelled_error(), ctx);
         }
         if let Err(error) = self.seated(&run) {
             return self.fail(asked_at, error, ctx);
         }
-        let others = self.recent.iter().filter(|message| message.seq != asked_at);
+        let others = self.recent.iter().filter(|message| message.seq != origin);
         let skip = self.recent.len().saturating_sub(HISTORY + 1);
         let history = others.skip(skip).cloned().collect();
         self.assign(&run, history, Told::default(), ctx);
@@ -89,6 +90,7 @@ impl Conversation {
             trace: inquiry.trace,
             stream: inquiry.stream || self.members.want(Interest::DELTAS, None),
             cancelled: open.cancel.clone(),
+            trail: inquiry.trail.clone(),
             place: open.place.take(),
             tape: open.live.tape.clone(),
             told,
@@ -124,7 +126,11 @@ impl Conversation {
                 // A brain that speaks in one piece, or left the end out: the pieces joined are the answer all the same.
                 let rest = answer.text.get(open.streamed..).unwrap_or_default();
                 self.piece(&run, rest);
-                if let Err(error) = self.answer(&run, answer, mood, ctx) {
+                let written = match answer.handoff.clone() {
+                    Some(handoff) => self.pass_on(&run, answer, handoff, mood, ctx),
+                    None => self.answer(&run, answer, mood, ctx),
+                };
+                if let Err(error) = written {
                     self.fail(asked_at, error, ctx);
                 }
             }
@@ -170,8 +176,19 @@ impl Conversation {
 
     /// Writes an answer down.
     fn answer(&mut self, run: &Arc<Run>, answer: Answer, mood: Mood, ctx: &mut Context<Self>) -> Result<(), Error> {
+        let Some((batch, message)) = self.answer_entries(run, answer)? else { return Ok(()) };
+        self.append(batch, Write::Answer { asked_at: run.asked_at, message, mood }, ctx);
+        Ok(())
+    }
+
+    /// The entries that write an answer down, from which on the run is ending; `None` if it has ended already.
+    pub(super) fn answer_entries(
+        &mut self,
+        run: &Arc<Run>,
+        answer: Answer,
+    ) -> Result<Option<(Batch, Arc<Message>)>, Error> {
         let Some(open) = self.inquiries.get_mut(&run.asked_at).and_then(|inquiry| inquiry.current.as_mut()) else {
-            return Ok(());
+            return Ok(None);
         };
         let live = open.live.share();
         let RunProgress { started_at, steps, .. } = live.take();
@@ -196,8 +213,7 @@ impl Conversation {
             closes.push(self.position(MESSAGES, run.asked_at));
         }
         batch.push(entry);
-        self.append(batch, Write::Answer { asked_at: run.asked_at, message, mood }, ctx);
-        Ok(())
+        Ok(Some((batch, message)))
     }
 
     /// The answer is synced: tell of it, and go on with the next turn.
@@ -257,7 +273,7 @@ impl Conversation {
     }
 
     /// Takes a run off the list of those that have not ended.
-    fn run_over(&mut self, open: OpenRun, status: RunStatus, duration_ms: u64) -> Arc<Run> {
+    pub(super) fn run_over(&mut self, open: OpenRun, status: RunStatus, duration_ms: u64) -> Arc<Run> {
         let run = open.live.run.clone();
         metrics::ended(&self.tenant, &run, status, duration_ms);
         // One that waited was seen to have stopped.
@@ -268,7 +284,7 @@ impl Conversation {
     }
 
     /// Tells the asker, the members and the subscribers that a run is over.
-    fn tell_end(&mut self, asked_at: u64, event: Event) {
+    pub(super) fn tell_end(&mut self, asked_at: u64, event: Event) {
         let envelope = Envelope::new(event);
         let session = self.inquiries.get_mut(&asked_at).map(|inquiry| {
             inquiry.asker.tell(&envelope);

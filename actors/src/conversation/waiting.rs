@@ -19,7 +19,7 @@ use crate::agent::assignment::Told;
 use crate::journal::{Batch, Entry};
 use crate::protocol::{
     AgentName, Approval, Code, Envelope, Error, Event, Interest, Message, Run, RunId, RunStatus, Step, StepKind,
-    Timestamp, To, Turn,
+    Timestamp, To, Trail, Turn,
 };
 use crate::request::Request;
 use crate::runs::{LiveRun, RunProgress};
@@ -200,9 +200,11 @@ impl Conversation {
             .ok_or_else(|| Error::new(Code::RunNotFound, format!("There is no run {run} that waits for approval")))?;
         let Some(run) = self.run_that_waits(run) else { return Ok(()) };
         let decision = Decision { approved, by: request.principal.subject.clone(), reason, at: Timestamp::now() };
-        if approved {
-            self.seat(&run)?;
-        }
+        // A brain that hears refusals goes on without what it may not do, unless its agent has no room for it.
+        let goes_on = match approved {
+            true => self.seat(&run).map(|()| true)?,
+            false => self.hears_refusals(&run) && self.seat(&run).is_ok(),
+        };
         let taped = Taped::Decided { approved, by: decision.by.clone(), reason: decision.reason.clone() };
         let mut batch = self.tape_entries(&run.id, decision.at, vec![taped])?;
         if let Some(Entry::Append { closes, .. }) = batch.first_mut() {
@@ -211,7 +213,7 @@ impl Conversation {
         if let Some(waiting) = self.waiting(&run.id) {
             waiting.deciding = true;
         }
-        let verdict = if approved { Verdict::GoOn } else { self.turn_down(&run, &decision, &mut batch)? };
+        let verdict = if goes_on { Verdict::GoOn } else { self.turn_down(&run, &decision, &mut batch)? };
         let write = Write::Decision { asked_at: run.asked_at, request: Box::new(request), decision, verdict };
         self.append(batch, write, ctx);
         Ok(())
@@ -220,6 +222,11 @@ impl Conversation {
     fn run_that_waits(&self, id: &RunId) -> Option<Arc<Run>> {
         let mut open = self.inquiries.values().filter_map(|inquiry| inquiry.current.as_ref());
         open.find(|open| open.live.run.id == *id).map(|open| open.live.run.clone())
+    }
+
+    fn hears_refusals(&self, run: &Run) -> bool {
+        let agent = self.tenant.directory.find(run.agent.as_str());
+        agent.is_some_and(|agent| agent.card.persona.hears_refusals())
     }
 
     /// Takes a place in the agent's queue for a run that is to go on.
@@ -377,6 +384,8 @@ impl Conversation {
             stream: wait.stream,
             serial: wait.serial,
             request_id: ask.request_id.clone(),
+            origin: question.seq,
+            trail: Trail::default(),
             // What the asker brought along and the trace it came with ended with the process.
             context: Vec::new(),
             trace: None,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix::prelude::*;
 
 use super::Conversation;
+use super::passing::Passed;
 use super::record::{FAILURES, FailureRecord, MESSAGES, MessageRecord, STATES, StateRecord};
 use super::waiting::Verdict;
 use crate::journal::format::encode;
@@ -20,6 +21,8 @@ pub(super) enum Write {
     Question { asked_at: u64 },
     /// A message that answers.
     Answer { asked_at: u64, message: Arc<Message>, mood: Mood },
+    /// A message that hands over, with the request that follows from it.
+    Passed(Box<Passed>),
     /// That a run waits for approval.
     Wait { asked_at: u64 },
     /// What somebody decided about it.
@@ -109,6 +112,7 @@ impl Conversation {
         match write {
             Write::Question { asked_at } => self.accepted(asked_at, ctx),
             Write::Answer { asked_at, message, mood } => self.answered(asked_at, message, mood, ctx),
+            Write::Passed(passed) => self.passed(*passed, ctx),
             Write::Failure { asked_at, failure } => self.failed(asked_at, *failure, ctx),
             Write::Wait { asked_at } => self.laid_down(asked_at, ctx),
             Write::Decision { asked_at, request, decision, verdict } => {
@@ -136,6 +140,11 @@ impl Conversation {
             | Write::Failure { asked_at, .. }
             | Write::Wait { asked_at } => {
                 if let Some(inquiry) = self.close(asked_at, ctx) {
+                    inquiry.asker.end(Event::Refused { error });
+                }
+            }
+            Write::Passed(passed) => {
+                if let Some(inquiry) = self.close(passed.asked_at, ctx) {
                     inquiry.asker.end(Event::Refused { error });
                 }
             }

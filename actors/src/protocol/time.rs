@@ -1,5 +1,6 @@
 //! Time as everybody here sees it: UTC, in milliseconds.
 
+use std::cell::Cell;
 use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -27,8 +28,42 @@ impl Timestamp {
     }
 }
 
+thread_local! {
+    /// The second that was shown last, as it is shown: what is told at one time is told to many.
+    static SHOWN: Cell<(i64, [u8; SECOND])> = const { Cell::new((i64::MIN, [0; SECOND])) };
+}
+
+/// The length of `2026-01-31T23:59:59`.
+const SECOND: usize = 19;
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_utc().to_rfc3339_opts(SecondsFormat::Millis, true))
+        let (second, millis) = (self.0.div_euclid(1000), self.0.rem_euclid(1000));
+        let (shown, mut text) = SHOWN.get();
+        if shown != second {
+            let whole = self.to_utc().to_rfc3339_opts(SecondsFormat::Millis, true);
+            let Some(start) = whole.as_bytes().first_chunk().filter(|_| whole.len() == SECOND + ".000Z".len()) else {
+                // Not a year of four digits.
+                return f.write_str(&whole);
+            };
+            text = *start;
+            SHOWN.set((second, text));
+        }
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)?;
+        write!(f, ".{millis:03}Z")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_moment_is_shown_as_its_own() {
+        for millis in [0, -1, 999, 1000, 1_743_713_115_007, 1_743_713_115_999, 253_402_300_799_999, 253_402_300_800_000]
+        {
+            let at = Timestamp(millis);
+            assert_eq!(at.to_string(), at.to_utc().to_rfc3339_opts(SecondsFormat::Millis, true));
+        }
     }
 }

@@ -72,6 +72,9 @@ impl Keeper {
     }
 
     fn place(&mut self, place: Place, name: &PlaceName) -> Result<u64, Error> {
+        if name.kind == Kind::Ledger {
+            return self.ledger(place);
+        }
         let Some(rule) = self.rules.of(name) else { return Ok(0) };
         let main = Stream { place, lane: 0 };
         let created: Created = if name.kind == Kind::Conversation { message_time } else { publication_time };
@@ -111,6 +114,17 @@ impl Keeper {
             self.write(batch)?;
         }
         Ok(first - begun)
+    }
+
+    /// A ledger's last record says where the day stands, so those before it are no past that anybody reads: nothing
+    /// counts as trimmed.
+    fn ledger(&self, place: Place) -> Result<u64, Error> {
+        let days = Stream { place, lane: 0 };
+        let head = self.journal.head(days)?;
+        if head > self.journal.first(days)? + STATES {
+            self.write(vec![Entry::Trim { stream: days, first: head }])?;
+        }
+        Ok(0)
     }
 
     /// The first record that a rule keeps.
@@ -238,6 +252,7 @@ mod tests {
     use crate::journal::fake::Fake;
     use crate::journal::format::encode;
     use crate::journal::{Batch, Position};
+    use crate::ledger::Ledger;
     use crate::protocol::{AgentName, MessageId, Subject, TenantId};
 
     const HOUR: Duration = Duration::from_hours(1);
@@ -340,5 +355,29 @@ mod tests {
         assert_eq!(world.kept(rules), [6], "the last one was only just handed over");
         assert_eq!(world.journal.first(stream).unwrap(), 40, "of the states the last one holds");
         assert_eq!(world.journal.find(&world.name).unwrap(), Some(world.place));
+    }
+
+    #[test]
+    fn of_a_ledger_the_last_record_is_kept() {
+        let (tenant, nyx) = (TenantId::trusted("t"), AgentName::trusted("nyx"));
+        let journal = Arc::new(Fake::default());
+        let ledger = Ledger::new(journal.clone());
+        let now = Timestamp::now();
+        ledger.used(&tenant, &nyx, now).unwrap();
+        let spend = |times| (0..times).for_each(|_| ledger.spend(&tenant, &nyx, 10, now));
+        let mut keeper = Keeper::new(journal.clone(), Rules::default());
+        let (place, _) = {
+            spend(20);
+            journal.places(Place(0), 1).unwrap().remove(0)
+        };
+        let days = Stream { place, lane: 0 };
+        assert_eq!(keeper.walk().unwrap(), 0);
+        assert_eq!(journal.first(days).unwrap(), 1, "so few are not worth a write");
+        spend(20);
+        assert_eq!(keeper.walk().unwrap(), 0);
+        assert_eq!(journal.first(days).unwrap(), 40);
+        assert_eq!(Ledger::new(journal.clone()).used(&tenant, &nyx, now).unwrap().agent, 400);
+        spend(1);
+        assert_eq!(Ledger::new(journal).used(&tenant, &nyx, now).unwrap().agent, 410, "it goes on where it was");
     }
 }

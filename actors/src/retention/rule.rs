@@ -47,7 +47,7 @@ impl Rules {
             Kind::Conversation => (self.of_conversations.get(&name.id), self.conversations),
             Kind::Channel => (self.of_channels.get(&name.id), self.channels),
             Kind::Inbox => (None, self.inboxes),
-            Kind::Memory => return None,
+            Kind::Memory | Kind::Ledger => return None,
         };
         Some(own.copied().unwrap_or(usual))
     }

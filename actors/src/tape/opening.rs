@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::take::moment;
 use crate::agent::persona::Persona;
+use crate::memory::{Fact, Found};
 use crate::protocol::{AgentName, Mood, Timestamp};
 
 /// What an agent knew when it began a run, besides the conversation, which is kept elsewhere.
@@ -45,4 +46,12 @@ pub struct Known {
     /// Since when.
     #[serde(with = "moment")]
     pub at: Timestamp,
+}
+
+impl Known {
+    /// A fact that was found.
+    pub fn of(found: &Found) -> Self {
+        let Fact { agent, text, importance, at, .. } = (*found.fact).clone();
+        Self { agent, text, importance, at }
+    }
 }

@@ -59,6 +59,21 @@ fn a_tape_goes_on_from_what_was_written_down() {
 }
 
 #[test]
+fn what_was_rejected_fails_once_and_stands_on_the_tape() {
+    let (tape, count) = (Tape::new(ask(&["search"])), Cell::new(0));
+    assert_eq!(used(&tape, &call("search", 1), &count), Err(Halted));
+    tape.wait(Timestamp(5));
+    let restored = Tape::restored(ask(&["search"]), tape.read()).unwrap();
+    restored.decide(Decision { reason: "not today".to_owned(), ..decision(false) });
+    let error = used(&restored, &call("search", 1), &count).unwrap().unwrap_err();
+    assert_eq!((error.code, error.details.as_str()), (Code::Rejected, "not today"));
+    assert_eq!(used(&restored, &call("search", 1), &count), Err(Halted), "it may be asked for again");
+    let sealed = Tape::sealed(ask(&["search"]), restored.takes());
+    assert_eq!(used(&sealed, &call("search", 1), &count).unwrap().unwrap_err(), error);
+    assert_eq!(count.get(), 0);
+}
+
+#[test]
 fn where_nobody_can_be_asked_a_tool_that_needs_approval_is_refused() {
     let (tape, count) = (Tape::new(Gate::Refuse(vec!["search".to_owned()])), Cell::new(0));
     assert_eq!(used(&tape, &call("search", 1), &count).unwrap().unwrap_err().code, Code::AgentFailed);

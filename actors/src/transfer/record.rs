@@ -9,6 +9,7 @@ use crate::conversation::record::{self as conversation, FailureRecord, MessageRe
 use crate::conversation::taped::{TAPES, TapeRecord};
 use crate::journal::format::{decode, encode};
 use crate::journal::{Kind, PlaceName, Record, Stream};
+use crate::ledger;
 use crate::memory;
 use crate::protocol::{Error, RunId};
 
@@ -22,12 +23,14 @@ pub(super) fn word(kind: Kind) -> &'static str {
         Kind::Channel => "channel",
         Kind::Inbox => "inbox",
         Kind::Memory => "memory",
+        Kind::Ledger => "ledger",
     }
 }
 
 /// The kind of a word.
 pub(super) fn kind(word_: &str) -> Option<Kind> {
-    [Kind::Conversation, Kind::Channel, Kind::Inbox, Kind::Memory].into_iter().find(|kind| word(*kind) == word_)
+    let kinds = [Kind::Conversation, Kind::Channel, Kind::Inbox, Kind::Memory, Kind::Ledger];
+    kinds.into_iter().find(|kind| word(*kind) == word_)
 }
 
 /// Whether a record is one of its lane, and speaks of what is there.
@@ -78,6 +81,7 @@ pub(super) fn seen(kind: Kind, lane: u8, record: &Record) -> Result<Option<Value
         }
         (Kind::Channel | Kind::Inbox, channel::record::STATES) => value::<channel::record::StateRecord>(record),
         (Kind::Memory, 0) => json(&memory::record::Entry::decode(&record.bytes)?).map(Some),
+        (Kind::Ledger, 0) => value::<ledger::Day>(record),
         _ => Ok(None),
     }
 }
@@ -96,6 +100,7 @@ pub(super) fn written(kind: Kind, lane: u8, value: Value) -> Result<Vec<u8>, Err
             encode(&parsed::<channel::record::StateRecord>(value)?)
         }
         (Kind::Memory, 0) => parsed::<memory::record::Entry>(value)?.encode(),
+        (Kind::Ledger, 0) => encode(&parsed::<ledger::Day>(value)?),
         _ => Err(Error::internal("Nothing is written in this lane")),
     }
 }

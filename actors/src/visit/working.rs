@@ -69,7 +69,7 @@ impl Visit {
 /// An answer as an agent of another process gives it: a text, or anything else for programs.
 fn as_answer(content: &str) -> Answer {
     match serde_json::from_str(content).unwrap_or(Value::Null) {
-        Value::String(text) => Answer { text, data: Value::Null },
-        data => Answer { text: content.to_owned(), data },
+        Value::String(text) => Answer { text, ..Answer::default() },
+        data => Answer { text: content.to_owned(), data, ..Answer::default() },
     }
 }

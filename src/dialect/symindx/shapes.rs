@@ -201,6 +201,16 @@ pub(super) fn step_data(run: &Run, step: &Step) -> Value {
     });
     if let Some(call) = &step.call {
         data["tool"] = call.tool.as_str().into();
+        // What a model asked for, and what it was given; other steps say it in their content.
+        if !call.id.is_empty() {
+            let arguments = serde_json::from_str(&call.arguments).unwrap_or_else(|_| call.arguments.as_str().into());
+            data["arguments"] = arguments;
+            data["ok"] = call.ok.into();
+            data["result"] = call.result.as_str().into();
+        }
+    }
+    if let Some(tokens) = step.tokens {
+        data["tokens"] = json!(tokens);
     }
     data
 }

@@ -9,8 +9,9 @@ use crate::brain::Sink;
 use crate::protocol::{AgentName, Answer, Code, Envelope, Error, Event, Step, Subject};
 use crate::subscriptions::Subscriptions;
 
-/// Steps a run may report. A brain takes a handful; more is a brain in a loop.
-const MAX_STEPS: u32 = 64;
+/// Steps a run may report: what a model may ask for in one, at most 32 times a thought and 8 uses of tools. The builtin
+/// brain takes a handful.
+const MAX_STEPS: u32 = 320;
 
 /// Pieces an answer may be reported in; what comes after them is joined to the last.
 const MAX_DELTAS: u32 = 4096;

@@ -6,8 +6,12 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::agent::persona::Persona;
+use crate::brain::company::Nobody;
+use crate::ledger::tests::ledger;
 use crate::memory::tests::memory;
-use crate::protocol::{AgentId, AgentName, ConversationId, MessageId, Mood, Run, RunId, TenantId, Timestamp, Turn};
+use crate::protocol::{
+    AgentId, AgentName, ConversationId, MessageId, Mood, Run, RunId, TenantId, Timestamp, Trail, Turn,
+};
 use crate::spans::Trace;
 use crate::tool::tests::message;
 use crate::tool::toolbox::all;
@@ -46,12 +50,7 @@ struct Agent {
 impl Agent {
     fn new(name: &str) -> Self {
         let persona = Arc::new(persona(name));
-        let materials = Materials {
-            workspace: env!("CARGO_MANIFEST_DIR").into(),
-            memory: memory(),
-            unruly: false,
-            sources: Vec::new(),
-        };
+        let materials = Materials::new(env!("CARGO_MANIFEST_DIR").into(), memory(), ledger());
         let colleagues = ["nyx", "aria", "sage"].map(|name| {
             let persona = super::tests::persona(name);
             (persona.name, persona.specialities)
@@ -82,6 +81,8 @@ impl Agent {
             stream: false,
             deadline: Instant::now() + Duration::from_secs(60),
             cancelled: CancellationToken::new(),
+            trail: Trail::default(),
+            company: Arc::new(Nobody),
             tape: Arc::default(),
             trace: Trace::default(),
         };
@@ -95,9 +96,11 @@ impl Agent {
 
     fn ask(&mut self, content: &str) -> (Result<Answer, Error>, Heard) {
         self.brief.content = content.to_owned();
-        let heard = Heard::default();
-        let answer = futures_util::FutureExt::now_or_never(self.brain.think(&self.brief, &heard)).unwrap();
-        (answer, heard)
+        let heard = Arc::new(Heard::default());
+        let sink: Arc<dyn Sink> = heard.clone();
+        let answer = futures_util::FutureExt::now_or_never(self.brain.think(&self.brief, &sink)).unwrap();
+        drop(sink);
+        (answer, Arc::try_unwrap(heard).ok().unwrap())
     }
 
     fn tool_for(&mut self, content: &str) -> Vec<String> {
@@ -447,12 +450,13 @@ fn the_echo_brain_says_what_it_was_told() {
     let mut agent = Agent::new("nyx");
     agent.brief.content = "word ".repeat(100);
     agent.brief.stream = true;
-    let heard = Heard::default();
-    let thought = crate::brain::echo::Echo.think(&agent.brief, &heard);
+    let heard = Arc::new(Heard::default());
+    let sink: Arc<dyn Sink> = heard.clone();
+    let thought = crate::brain::echo::Echo.think(&agent.brief, &sink);
     let answer = futures_util::FutureExt::now_or_never(thought).unwrap().unwrap();
     assert_eq!(answer.text, agent.brief.content);
-    assert_eq!(heard.pieces.into_inner().unwrap(), agent.brief.content);
-    let kinds: Vec<StepKind> = heard.steps.into_inner().unwrap().iter().map(|step| step.kind).collect();
+    assert_eq!(*heard.pieces.lock().unwrap(), agent.brief.content);
+    let kinds: Vec<StepKind> = heard.steps.lock().unwrap().iter().map(|step| step.kind).collect();
     assert_eq!(kinds, [StepKind::Answer]);
 }
 
@@ -468,7 +472,7 @@ fn it_stops_when_told_to() {
 
 #[test]
 fn brains_are_made_by_name() {
-    let materials = Materials { workspace: ".".into(), memory: memory(), unruly: false, sources: Vec::new() };
+    let materials = Materials::new(".".into(), memory(), ledger());
     for name in ["nyx", "aria", "sage"] {
         let made = crate::brain::maker::make(&persona(name), &materials).unwrap();
         assert_eq!(made.placement(), Placement::Thread);

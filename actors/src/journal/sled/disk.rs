@@ -4,12 +4,10 @@
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
-/// How much must fit on the disk before a failed store tries again: one of sled's own files' steps (512 KiB) for what
-/// is written at once, several times over, so that it does not fail again at the first commit.
-const ROOM: usize = 4 << 20;
+use super::reserve;
 
 /// What can fail for lack of room or of health.
 pub trait Disk: Send + Sync + fmt::Debug {
@@ -21,7 +19,8 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// Makes everything written to `file` so far durable.
     fn sync(&self, file: &File) -> io::Result<()>;
 
-    /// Whether `dir` takes writes.
+    /// Whether `dir` takes writes: there is room for the reserve and for as much again (several of the 512 KiB steps
+    /// that sled's file grows by), so that the store does not fail again at the first commit.
     fn room(&self, dir: &Path) -> io::Result<()>;
 }
 
@@ -35,15 +34,10 @@ impl Disk for RealDisk {
     }
 
     fn room(&self, dir: &Path) -> io::Result<()> {
+        reserve::set_aside(dir)?;
         let path = dir.join("room.tmp");
-        let result = fill(&path);
+        let result = reserve::fill(&path).and_then(|()| File::open(&path)?.sync_data());
         let removed = fs::remove_file(&path);
         result.and(removed)
     }
-}
-
-fn fill(path: &Path) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(&vec![0; ROOM])?;
-    file.sync_data()
 }

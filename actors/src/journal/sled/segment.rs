@@ -82,7 +82,7 @@ impl Head {
 
 /// The name that a [`Head::Create`] gives.
 pub(super) fn place_name(tenant: String, kind: u8, id: String) -> Option<PlaceName> {
-    let kinds = [Kind::Conversation, Kind::Channel, Kind::Inbox, Kind::Memory];
+    let kinds = [Kind::Conversation, Kind::Channel, Kind::Inbox, Kind::Memory, Kind::Ledger];
     let kind = kinds.into_iter().find(|known| *known as u8 == kind)?;
     Some(PlaceName { tenant: TenantId::trusted(tenant), kind, id })
 }

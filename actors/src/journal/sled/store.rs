@@ -1,22 +1,22 @@
 //! The one place that touches sled: opens it, reads, writes, syncs; every value sealed with a checksum.
 //!
-//! sled panics where a page is damaged; here a panic becomes an error. It also keeps the first error of a write for
-//! ever, so a store that failed is dropped and opened anew in place ([`Store::reopen`]).
+//! sled panics where a page is damaged ([`guarded`]). It also keeps the first error of a write for ever, so a store that
+//! failed is dropped and opened anew in place ([`Store::reopen`]).
 
-use std::cell::Cell;
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Once, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ::sled::{Batch, Db, IVec};
 
 use super::disk::Disk;
-use super::key;
+use super::guard::guarded;
+use super::{key, reserve};
 
 /// The longest value. sled rewrites a leaf of up to 20 values (16, one more before it splits, three of a neighbour it
 /// takes over) as one piece, and a piece of more than 128 KiB goes into a file of its own under `blobs`, which sled
@@ -80,6 +80,9 @@ impl Store {
     /// Opens or makes the store in `dir`, which nobody else uses.
     pub fn open(dir: &Path, disk: Arc<dyn Disk>, cache: u64) -> Result<Self, Fault> {
         let open = open(dir, cache)?;
+        if let Err(error) = reserve::set_aside(dir) {
+            log::warn!("no room could be set aside for a day when the disk is full: {error}");
+        }
         Ok(Self { dir: dir.to_owned(), disk, cache, open: RwLock::new(Some(open)) })
     }
 
@@ -91,6 +94,10 @@ impl Store {
     /// Drops sled with the error it keeps, and opens it anew once the disk takes writes. Reads go on until then.
     pub fn reopen(&self) -> Result<(), Fault> {
         self.disk.room(&self.dir)?;
+        self.open_anew()
+    }
+
+    fn open_anew(&self) -> Result<(), Fault> {
         let mut slot = self.open.write().unwrap_or_else(PoisonError::into_inner);
         // Dropped first: sled locks its file, and a second sled would not get the lock.
         drop(slot.take());
@@ -100,17 +107,17 @@ impl Store {
 
     /// The value under `key`.
     pub fn get(&self, key: &[u8]) -> Result<Option<IVec>, Fault> {
-        self.with("A page", |db| db.get(key).map_err(Fault::from))?.map(|value| unseal(key, &value)).transpose()
+        self.read(|db| Ok(db.get(key)?))?.map(|value| unseal(key, &value)).transpose()
     }
 
     /// The value under `key` as it stands there, without a seal.
     pub fn get_raw(&self, key: &[u8]) -> Result<Option<IVec>, Fault> {
-        self.with("A page", |db| Ok(db.get(key)?))
+        self.read(|db| Ok(db.get(key)?))
     }
 
     /// The last pair with a key at or below `key`.
     pub fn at_or_below(&self, key: &[u8]) -> Result<Option<(IVec, IVec)>, Fault> {
-        let found = self.with("A page", |db| db.range(..=key).next_back().transpose().map_err(Fault::from))?;
+        let found = self.read(|db| Ok(db.range(..=key).next_back().transpose()?))?;
         found.map(|(key, value)| Ok((key.clone(), unseal(&key, &value)?))).transpose()
     }
 
@@ -121,35 +128,43 @@ impl Store {
         from: &[u8],
         mut each: impl FnMut(&[u8], IVec) -> Result<bool, Fault>,
     ) -> Result<(), Fault> {
-        self.with("A page", |db| {
-            for pair in db.range(from..) {
-                let (key, value) = pair?;
-                if !key.starts_with(prefix) || !each(&key, unseal(&key, &value)?)? {
-                    break;
-                }
-            }
-            Ok(())
-        })
+        self.pairs(prefix, from, |key, value| each(key, unseal(key, &value)?))
     }
 
     /// The keys from `from` on that begin with `prefix`, whatever their values.
     pub fn keys(&self, prefix: &[u8], from: &[u8]) -> Result<Vec<IVec>, Fault> {
-        self.with("A page", |db| {
-            let keys = db.range(from..).keys().take_while(|key| key.as_ref().is_ok_and(|key| key.starts_with(prefix)));
-            Ok(keys.collect::<Result<_, _>>()?)
-        })
+        let mut keys = Vec::new();
+        self.pairs(prefix, from, |key, _| {
+            keys.push(key.clone());
+            Ok(true)
+        })?;
+        Ok(keys)
     }
 
     /// Hands the keys that begin with `prefix` to `each`, in their order, until it answers `false`.
     pub fn each_key(&self, prefix: &[u8], mut each: impl FnMut(&[u8]) -> bool) -> Result<(), Fault> {
-        self.with("A page", |db| {
-            for key in db.scan_prefix(prefix).keys() {
-                if !each(&key?) {
+        self.pairs(prefix, prefix, |key, _| Ok(each(key)))
+    }
+
+    fn pairs(
+        &self,
+        prefix: &[u8],
+        from: &[u8],
+        mut each: impl FnMut(&IVec, IVec) -> Result<bool, Fault>,
+    ) -> Result<(), Fault> {
+        // Where to go on, if the store is opened anew in between.
+        let mut from = Bound::Included(IVec::from(from));
+        let mut step = |db: &Db| {
+            for pair in db.range((from.clone(), Bound::Unbounded)) {
+                let (key, value) = pair?;
+                if !key.starts_with(prefix) || !each(&key, value)? {
                     break;
                 }
+                from = Bound::Excluded(key);
             }
             Ok(())
-        })
+        };
+        self.read(&mut step)
     }
 
     /// Hands the pairs from `from` on that begin with `prefix` to `each` as they stand there, seals and all, until it
@@ -163,9 +178,8 @@ impl Store {
         let mut from = from.to_vec();
         loop {
             // In pieces, so that a store that failed can be opened anew meanwhile.
-            let pairs = self.with("A page", |db| {
-                db.range(from.as_slice()..).take(PAIRS).collect::<Result<Vec<_>, _>>().map_err(Fault::from)
-            })?;
+            let pairs =
+                self.read(|db| Ok(db.range(from.as_slice()..).take(PAIRS).collect::<Result<Vec<_>, _>>()?))?;
             let more = pairs.len() == PAIRS;
             for (key, value) in pairs {
                 if !key.starts_with(prefix) {
@@ -187,7 +201,7 @@ impl Store {
 
     /// Whether nothing was ever written.
     pub fn is_empty(&self) -> Result<bool, Fault> {
-        self.with("The first page", |db| Ok(db.first()?.is_none()))
+        self.read(|db| Ok(db.first()?.is_none()))
     }
 
     /// Bytes on disk.
@@ -226,6 +240,20 @@ impl Store {
         Ok(self.disk.sync(&open.file)?)
     }
 
+    /// Reads, if need be from a store that is opened anew behind a failed write: see [`reserve`].
+    fn read<T>(&self, mut work: impl FnMut(&Db) -> Result<T, Fault>) -> Result<T, Fault> {
+        match self.with("A page", &mut work) {
+            Err(Fault::Sled(::sled::Error::Io(error))) if reserve::give_up(&self.dir) => {
+                log::warn!("the store is opened again, to be read behind a failed write: {error}");
+                self.open_anew()?;
+            }
+            // Somebody else may have been about it just now.
+            Err(Fault::Sled(::sled::Error::Io(_))) => {}
+            done => return done,
+        }
+        self.with("A page", work)
+    }
+
     fn with<T>(&self, what: &str, work: impl FnOnce(&Db) -> Result<T, Fault>) -> Result<T, Fault> {
         let slot = self.open.read().unwrap_or_else(PoisonError::into_inner);
         let open = slot.as_ref().ok_or(Fault::Away)?;
@@ -250,35 +278,6 @@ fn open(dir: &Path, cache: u64) -> Result<Open, Fault> {
 /// sled has no error of its own for this.
 fn is_locked(fault: &Fault) -> bool {
     matches!(fault, Fault::Sled(::sled::Error::Io(error)) if error.to_string().contains("could not acquire lock"))
-}
-
-fn guarded<T>(what: &str, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
-    QUIET.call_once(quieten);
-    let outer = GUARDED.replace(true);
-    let done = catch_unwind(AssertUnwindSafe(work));
-    GUARDED.set(outer);
-    done.unwrap_or_else(|_| Err(Fault::Damaged(what.to_owned())))
-}
-
-static QUIET: Once = Once::new();
-
-thread_local! {
-    /// Whether this thread is inside of sled.
-    static GUARDED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// A panic of sled is an error here: it goes to the log as one line, and everybody else's goes where it went before.
-fn quieten() {
-    let before = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        let thread = thread::current();
-        let own = thread.name().is_some_and(|name| name.starts_with("sled-io") || name.contains("flusher"));
-        if GUARDED.get() || own {
-            log::error!("the store: {info}");
-        } else {
-            before(info);
-        }
-    }));
 }
 
 /// Puts the checksum before a value.

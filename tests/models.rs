@@ -31,10 +31,24 @@ struct Models {
 
 impl Models {
     fn start() -> Self {
+        Self::serve(&[])
+    }
+
+    /// One that does not end its answers: whoever wants to interrupt it finds it speaking.
+    fn endless() -> Self {
+        Self::serve(&["--endless"])
+    }
+
+    fn serve(more: &[&str]) -> Self {
         let tools = folder().join(".tools/python");
         assert!(tools.exists(), "{} is missing: run `bash tests/model/setup` first", tools.display());
         let mut command = Command::new("python3");
-        command.arg(folder().join("serve.py")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command
+            .arg(folder().join("serve.py"))
+            .args(more)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         let mut child = command.spawn().expect("python3 cannot be started");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let ready =
@@ -61,6 +75,12 @@ impl Drop for Models {
 fn shared() -> &'static str {
     static MODELS: OnceLock<Models> = OnceLock::new();
     &MODELS.get_or_init(Models::start).address
+}
+
+/// The same for an endless one.
+fn endless() -> &'static str {
+    static MODELS: OnceLock<Models> = OnceLock::new();
+    &MODELS.get_or_init(Models::endless).address
 }
 
 /// The lines of an agent with the model at `address`; `top` stands before its tables and `more` in `[model]`.
@@ -163,7 +183,7 @@ async fn it_speaks_anthropics_protocol_too() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_run_leaves_the_model_to_the_next() {
     // The server computes one reply at a time: were the first not given up there, the second would wait for all of it.
-    let lines = model(shared(), "", "").replace("max_tokens = 48", "max_tokens = 3000");
+    let lines = model(endless(), "", "").replace("max_tokens = 48", "max_tokens = 3000");
     let server = Setup::default().agent("nyx", &lines).start();
     let mut client = server.client().await;
     client.send(chat("a", "Count from one to one thousand.")).await;
@@ -197,7 +217,7 @@ async fn a_queue_of_runs_is_answered_to_the_last() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_model_that_is_stopped_mid_answer_costs_one_run() {
-    let mut models = Models::start();
+    let mut models = Models::endless();
     let retries = "fallback = \"builtin\"\n[model.retries]\nfirst_seconds = 0.01";
     let lines =
         model(&models.address, "tools = [\"arithmetic\"]", retries).replace("max_tokens = 48", "max_tokens = 3000");
@@ -223,7 +243,7 @@ async fn what_the_readme_says_gives_nyx_a_model() {
     assert_eq!(lines.lines().count(), 4, "{lines}");
     assert!(lines.contains("http://127.0.0.1:8080"), "{lines}");
     let nyx = std::fs::read_to_string(root.join("config/agents/nyx.toml")).unwrap();
-    let lines = lines.replace("http://127.0.0.1:8080", shared());
+    let lines = lines.replace("http://127.0.0.1:8080", endless());
     let file = nyx.replace("brain = \"builtin\"\n", &lines);
     assert!(file.contains("[model]"));
     let file: String = file

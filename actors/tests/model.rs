@@ -119,6 +119,21 @@ impl Agent {
     }
 }
 
+/// An address that nobody listens at and nobody else can have meanwhile.
+struct Gone(tokio::net::TcpSocket);
+
+impl Gone {
+    fn new() -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        Self(socket)
+    }
+
+    fn endpoint(&self) -> String {
+        format!("http://{}/v1", self.0.local_addr().unwrap())
+    }
+}
+
 /// Retries without waiting to speak of.
 const SWIFT: &str = "[model.retries]\nfirst_seconds = 0.001\n";
 /// None.
@@ -338,6 +353,39 @@ async fn a_reply_that_makes_no_sense_is_a_failure() {
 }
 
 #[tokio::test]
+async fn what_a_model_thinks_is_a_step_and_no_part_of_the_answer() {
+    let thought = |text: &str| event(&json!({ "choices": [{ "index": 0, "delta": { "reasoning_content": text } }] }));
+    let mut script = vec![begun(), thought("Seven eights"), thought(" are 56.")];
+    script.extend(says(&["56."]).into_iter().skip(1));
+    let server = Models::start(vec![script]).await;
+    let (answer, heard) = Agent::new(&server.endpoint(), "").ask().await;
+    assert_eq!(answer.unwrap().text, "56.");
+    assert_eq!(*heard.pieces.lock().unwrap(), "56.");
+    let steps = heard.steps.lock().unwrap().clone();
+    assert_eq!((steps[0].kind, steps[0].content.as_str()), (StepKind::Planning, "Seven eights are 56."));
+}
+
+#[tokio::test]
+async fn a_reply_that_was_cut_at_its_limit_of_tokens_says_so() {
+    let mut script = vec![begun(), word("It is")];
+    script.extend(stop("length"));
+    let server = Models::start(vec![script]).await;
+    let (answer, heard) = Agent::new(&server.endpoint(), "").ask().await;
+    assert_eq!(answer.unwrap().text, "It is");
+    assert!(heard.steps.lock().unwrap()[0].content.contains("cut off at the limit of tokens"));
+}
+
+#[tokio::test]
+async fn a_tools_output_is_bounded() {
+    let uses = calls(&[("arithmetic", r#"{"expression":"7^2000"}"#)]);
+    let server = Models::start(vec![uses, says(&["done"])]).await;
+    Agent::new(&server.endpoint(), "tool_bytes = 256").ask().await.0.unwrap();
+    let messages = server.asked()[1].body["messages"].clone();
+    let told = messages.as_array().unwrap().last().unwrap()["content"].as_str().unwrap();
+    assert!(told.len() < 400 && told.contains("more bytes left out]"), "{told}");
+}
+
+#[tokio::test]
 async fn letters_may_be_split_between_chunks() {
     let whole = format!("data: {}\n\n", json!({ "choices": [{ "delta": { "content": "grün — 猫" } }] }));
     let mut script = vec![begun()];
@@ -353,18 +401,20 @@ async fn letters_may_be_split_between_chunks() {
 
 #[tokio::test]
 async fn a_stall_ends_at_its_limit() {
-    let times =
-        "[model.timeouts]\nfirst_token_seconds = 0.2\nbetween_tokens_seconds = 0.2\n[model.retries]\ntimes = 0\n";
+    // Long enough for the question to arrive on any machine.
+    let times = "[model.timeouts]\nfirst_token_seconds = 3\nbetween_tokens_seconds = 0.2\n[model.retries]\ntimes = 0\n";
     // Pings keep the connection warm and say nothing.
     let ping = piece(": ping\n\n");
-    for script in [vec![Act::Stall], vec![begun(), Act::Stall], vec![begun(), ping, Act::Stall]] {
+    let scripts = [vec![Act::Stall], vec![begun(), Act::Stall], vec![begun(), ping, Act::Stall]];
+    futures_util::future::join_all(scripts.map(async |script| {
         let server = Models::start(vec![script]).await;
         let error = Agent::new(&server.endpoint(), times).fails().await;
-        assert_eq!((error.code, error.details.as_str()), (Code::Timeout, "nothing came for 0.2 seconds"));
+        assert_eq!((error.code, error.details.as_str()), (Code::Timeout, "nothing came for 3 seconds"));
         server.hung_up().await;
-    }
+    }))
+    .await;
     let server = Models::start(vec![vec![begun(), word("It"), Act::Stall]]).await;
-    let long = times.replace("first_token_seconds = 0.2", "first_token_seconds = 600");
+    let long = times.replace("first_token_seconds = 3", "first_token_seconds = 600");
     let (answer, heard) = Agent::new(&server.endpoint(), &long).ask().await;
     assert_eq!(answer.unwrap_err().code, Code::Timeout);
     assert_eq!(*heard.pieces.lock().unwrap(), "It");
@@ -406,8 +456,8 @@ async fn what_cannot_pass_is_not_tried_again() {
 
 #[tokio::test]
 async fn a_refused_connection_is_told_as_such() {
-    let address = Models::start(vec![vec![]]).await.endpoint();
-    let error = Agent::new(&address, SWIFT).fails().await;
+    let gone = Gone::new();
+    let error = Agent::new(&gone.endpoint(), SWIFT).fails().await;
     assert_eq!(error.details, "its server refuses connections");
 }
 
@@ -429,13 +479,13 @@ async fn where_nobody_reads_along_a_broken_reply_is_asked_for_again() {
 
 #[tokio::test]
 async fn the_fallback_answers_when_the_model_cannot_be_asked() {
-    let gone = Models::start(vec![vec![]]).await.endpoint();
+    let gone = Gone::new();
     let more = format!("fallback = \"builtin\"\n{SWIFT}");
-    assert_eq!(Agent::new(&gone, &more).ask().await.0.unwrap().text, "7 * 8 = 56");
+    assert_eq!(Agent::new(&gone.endpoint(), &more).ask().await.0.unwrap().text, "7 * 8 = 56");
 
     let other = Models::start(vec![says(&["From the other."])]).await;
     let more = format!("{SWIFT}[model.fallback]\nname = \"other\"\nendpoint = \"{}\"\n", other.endpoint());
-    let (answer, heard) = Agent::new(&gone, &more).ask().await;
+    let (answer, heard) = Agent::new(&gone.endpoint(), &more).ask().await;
     assert_eq!(answer.unwrap().text, "From the other.");
     assert_eq!(*heard.pieces.lock().unwrap(), "From the other.");
     assert_eq!(other.asked()[0].body["model"], "other");
@@ -510,6 +560,11 @@ async fn the_key_goes_to_the_server_and_nowhere_else() {
     let shown = format!("{error} {error:?} {:?} {}", agent.persona, serde_json::to_string(&agent.persona).unwrap());
     assert!(!shown.contains("s3cret"), "{shown}");
     drop(brain);
+
+    // A variable that every process has.
+    let agent = Agent::new(&server.endpoint(), "key_variable = \"PATH\"");
+    agent.fails().await;
+    assert!(server.asked()[1].head.contains(&format!("Bearer {}", std::env::var("PATH").unwrap())));
 
     for (more, part) in [
         ("key_file = \"/no/such/file\"", "model.key_file"),

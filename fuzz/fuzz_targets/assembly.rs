@@ -28,7 +28,7 @@ fuzz_target!(|data: &[u8]| {
         };
         sent.extend_from_slice(part);
         match assembly.push(item) {
-            Ok(Some(Incoming::Text(whole))) => assert!(text && whole.as_bytes() == sent && sent.len() <= LIMIT),
+            Ok(Some(Incoming::Text(whole))) => assert!(text && **whole.as_bytes() == *sent && sent.len() <= LIMIT),
             Ok(Some(Incoming::Binary(whole))) => assert!(whole == sent && sent.len() <= LIMIT),
             Ok(Some(Incoming::Closed(_))) => unreachable!("an assembly closes nothing"),
             Ok(None) => assert!(sent.len() <= LIMIT),

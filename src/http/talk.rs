@@ -42,6 +42,8 @@ pub struct Talk {
     /// Everything is taken: a run reports a bounded number of pieces, and they are the answer.
     events: UnboundedReceiver<Arc<Envelope>>,
     ended: bool,
+    /// Whether nothing of it is to stay.
+    passing: bool,
 }
 
 /// What comes next of an answer.
@@ -100,13 +102,18 @@ impl Talk {
             match envelope.as_deref().map(|envelope| &envelope.event) {
                 Some(Event::RunAccepted { run, .. }) => {
                     let (run, principal) = (run.clone(), principal.clone());
-                    return Ok(Self { tenant, principal, run, events, ended: false });
+                    return Ok(Self { tenant, principal, run, events, ended: false, passing: false });
                 }
                 Some(Event::Refused { error } | Event::RunFailed { error, .. }) => return Err(error.clone()),
                 Some(_) => {}
                 None => return Err(lost()),
             }
         }
+    }
+
+    /// Has the conversation deleted when this is dropped.
+    pub fn forget(&mut self) {
+        self.passing = true;
     }
 
     /// The run that answers.
@@ -152,11 +159,13 @@ impl Talk {
 
 impl Drop for Talk {
     fn drop(&mut self) {
-        if self.ended {
-            return;
-        }
+        let command = match (self.passing, self.ended) {
+            (false, true) => return,
+            (false, false) => Command::Cancel { target: CancelTarget::Named(self.run.id.to_string()) },
+            // Which ends what is under way there.
+            (true, _) => Command::Delete { conversation: self.run.conversation.clone() },
+        };
         let (nobody, _) = unbounded_channel();
-        let command = Command::Cancel { target: CancelTarget::Named(self.run.id.to_string()) };
         let request = request(self.principal.clone(), Arc::new(Ear(nobody)), Interest::NOTHING, command);
         self.tenant.to_conversation(&self.run.conversation, request);
     }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::harness::PATIENCE;
 use crate::harness::models::{Act, Models, begun, calls, end, says, status, word};
 use crate::harness::server::{Server, Setup};
 
@@ -175,6 +176,60 @@ async fn a_models_tool_waits_for_approval_and_is_used_once() {
     let steps = get(&server, &format!("/runs/{run}")).await["steps"].clone();
     let used: Vec<_> = steps.as_array().unwrap().iter().filter_map(|step| step["tool"].as_str()).collect();
     assert_eq!(used, ["clock", "arithmetic"], "{steps}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_as_a_whole_has_its_time_and_gives_the_model_up_after_it() {
+    let models = Models::start(vec![vec![begun(), word("It"), Act::Stall]]).await;
+    let server = Setup::default().agent("nyx", &model(&models.endpoint(), "limits.run_seconds = 3")).start();
+    let mut client = server.client().await;
+    client.send(chat("a", "nyx", "7 times 8?")).await;
+    let error = client.until(json!({ "type": "error", "id": "a" })).await;
+    assert_eq!(error["data"]["code"], "TIMEOUT", "{error}");
+    models.hung_up().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_uses_tools_of_servers_and_a_dead_one_costs_their_use_alone() {
+    let mut far = Setup::default().agent("parrot", "brain = \"echo\"").start();
+    let ask = calls(&[("far_ask_parrot", r#"{"message":"polly"}"#), ("clock", "{}")]);
+    let models = Models::start(vec![ask.clone(), says(&["It said polly."]), ask, says(&["It is away."])]).await;
+    let setup = Setup::with(&format!("[mcp.far]\nurl = {:?}\n", far.http("/mcp")));
+    let server = setup.agent("nyx", &model(&models.endpoint(), "mcp = [\"far\"]")).start();
+    let began = std::time::Instant::now();
+    while get(&server, "/status").await["mcp"][0]["status"] != "up" {
+        assert!(began.elapsed() < PATIENCE, "it is not there");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let mut client = server.client().await;
+    let results = |request: usize| {
+        let messages = models.asked()[request].body["messages"].clone();
+        let told = messages.as_array().unwrap().iter().rev().take(2).map(|said| said["content"].to_string());
+        told.collect::<Vec<_>>()
+    };
+    client.send(chat("a", "nyx", "Ask the parrot far away.")).await;
+    client.until(json!({ "type": "chat_response", "id": "a" })).await;
+    assert!(results(1)[1].contains("polly"), "{:?}", results(1));
+
+    far.kill9();
+    client.send(chat("b", "nyx", "And now?")).await;
+    let answer = client.until(json!({ "type": "chat_response", "id": "b" })).await;
+    assert_eq!(answer["data"]["response"], "It is away.");
+    let told = results(3);
+    assert!(told[1].contains("Error: ") && !told[0].contains("Error: "), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_clients_of_openai_are_told_has_the_models_tokens() {
+    let first = calls(&[("arithmetic", r#"{"expression":"7*8"}"#)]);
+    let models = Models::start(vec![first, says(&["It ", "is ", "56."])]).await;
+    let server = Setup::default().agent("nyx", &model(&models.endpoint(), "")).start();
+    let body = json!({ "model": "nyx", "messages": [{ "role": "user", "content": "7 times 8?" }] });
+    let request = reqwest::Client::new().post(server.http("/v1/chat/completions")).timeout(PATIENCE).json(&body);
+    let answer: Value = request.send().await.unwrap().json().await.unwrap();
+    assert_eq!(answer["choices"][0]["message"]["content"], "It is 56.", "{answer}");
+    let usage = &answer["usage"];
+    assert_eq!((&usage["prompt_tokens"], &usage["completion_tokens"]), (&json!(40), &json!(10)), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -85,6 +85,36 @@ async fn an_agent_that_fails_is_an_error_before_the_answer_and_within_a_stream()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_response_that_is_not_to_be_stored_is_not() {
+    let server = Server::start();
+    let somebody = token(&server, "t", "somebody", &[]);
+    let body = |stream: bool, more: Value| {
+        let mut body = json!({ "model": "nyx", "input": "what is 6 times 7?", "stream": stream, "store": false });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let response: Value =
+        post(&server, "/v1/responses", &somebody, &body(false, json!({}))).await.json().await.unwrap();
+    assert_eq!((&response["store"], &response["conversation"]), (&json!(false), &Value::Null), "{response}");
+    assert!(response["output"][0]["content"][0]["text"].as_str().unwrap().contains("42"), "{response}");
+    let streamed = post(&server, "/v1/responses", &somebody, &body(true, json!({}))).await.text().await.unwrap();
+    assert!(streamed.contains("response.completed") && streamed.contains("42"), "{streamed}");
+    let began = Instant::now();
+    while get(&server, "/conversations", &somebody).await["conversations"] != json!([]) {
+        assert!(began.elapsed() < PATIENCE, "they are still there");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let path = format!("/v1/responses/{}", response["id"].as_str().unwrap());
+    assert_eq!(call(&server, Method::GET, &path, &somebody, None).await.0, 404);
+
+    // A conversation that the client keeps is kept.
+    let kept = post(&server, "/v1/responses", &somebody, &body(false, json!({ "conversation": "mine" }))).await;
+    assert_eq!(kept.json::<Value>().await.unwrap()["store"], true);
+    let messages = get(&server, "/conversations/mine/messages", &somebody).await;
+    assert_eq!(messages["messages"].as_array().unwrap().len(), 2, "{messages}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_refusal_has_the_shape_that_its_clients_read() {
     let server = Server::with("[auth]\nrequired = true\n[server]\nmax_body = \"4KiB\"");
     let somebody = token(&server, "t", "somebody", &[]);

@@ -112,7 +112,8 @@ impl Talking {
     /// A message of somebody else, once.
     fn said(&mut self, message: &Value) -> Option<String> {
         let id = message["id"].as_str()?;
-        if self.last.as_deref() == Some(id) {
+        // What the system notes, as a handoff, has a frame of its own.
+        if self.last.as_deref() == Some(id) || message["role"] == "system" {
             return None;
         }
         self.last = Some(id.to_owned());

@@ -30,19 +30,27 @@ struct Asked {
     question: Question,
     previous: Option<String>,
     instructions: Option<String>,
+    /// Whether the answer can be asked for again.
+    store: bool,
 }
 
 /// Answers a request.
 pub async fn create(client: Client, app: web::Data<App>, req: HttpRequest, body: Bytes) -> Answer {
-    let Asked { mut question, previous, instructions } = read(&body, app.config.limits.content)?;
+    let Asked { mut question, previous, instructions, store } = read(&body, app.config.limits.content)?;
     if let Some(previous) = &previous {
         question.conversation = Some(conversation_of(&client.0, &app, previous).await?);
         question.context.retain(|message| message.role == Role::System);
     }
     question.trace = trace::parent(&req);
     let stream = question.stream;
-    let talk = Talk::begin(&client.0.0, &app.runtime, question).await?;
+    // What goes on in a conversation that is kept is kept with it.
+    let store = store || question.conversation.is_some();
+    let mut talk = Talk::begin(&client.0.0, &app.runtime, question).await?;
     let mut view = head(talk.run());
+    if !store {
+        talk.forget();
+        (view["store"], view["conversation"], view["metadata"]) = (false.into(), Value::Null, json!({}));
+    }
     view["previous_response_id"] = json!(previous);
     view["instructions"] = json!(instructions);
     if stream {
@@ -107,7 +115,8 @@ fn read(body: &[u8], most: usize) -> Result<Asked> {
     }
     let question =
         Question { agent, conversation, content, context, stream: fields.flag("stream")?, steps: false, trace: None };
-    Ok(Asked { question, previous, instructions })
+    let store = !fields.has("store") || fields.flag("store")?;
+    Ok(Asked { question, previous, instructions, store })
 }
 
 /// The conversation that a request names: `conversation`, as a text or an object, or `metadata.conversation_id`.

@@ -100,16 +100,33 @@ fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at + N)?.try_into().ok()
 }
 
-/// What the mask hid.
+/// What the mask hid. By sixteen bytes at a time, which builds without an optimiser feel as well.
 pub(super) fn unmasked(data: &[u8], key: [u8; 4]) -> BytesMut {
     let mut plain = BytesMut::with_capacity(data.len());
-    let mut blocks = data.chunks_exact(4);
-    for block in &mut blocks {
-        let word = block.iter().zip(key).fold(0u32, |word, (byte, key)| word << 8 | u32::from(byte ^ key));
-        plain.put_u32(word);
+    let [a, b, c, d] = key;
+    let wide = u128::from_ne_bytes([a, b, c, d, a, b, c, d, a, b, c, d, a, b, c, d]);
+    let (blocks, rest) = data.as_chunks::<16>();
+    for block in blocks {
+        plain.put_slice(&(u128::from_ne_bytes(*block) ^ wide).to_ne_bytes());
     }
-    for (byte, key) in blocks.remainder().iter().zip(key) {
+    for (byte, key) in rest.iter().zip(key.iter().cycle()) {
         plain.put_u8(byte ^ key);
     }
     plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unmasking_is_the_same_at_every_length() {
+        let data: Vec<u8> = (0..=255).cycle().take(100).collect();
+        let key = [0x11, 0xF0, 0x5A, 0xC3];
+        for length in 0..data.len() {
+            let expected: Vec<u8> =
+                data[..length].iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
+            assert_eq!(unmasked(&data[..length], key), expected);
+        }
+    }
 }

@@ -130,8 +130,9 @@ fn who_is_not_let_in_or_finds_nobody_is_told_what_to_do() {
     assert_eq!(said(&run(server.address(), &["send", "nyx", "6 * 7", "--token", &token], "")), "6 * 7 = 42\n");
     let key = server.tool(&["key", "create", "--tenant", "t", "--name", "k"]);
     assert_eq!(said(&run(server.address(), &["publish", "news", "x", "--token", &key], "")), "news 1\n");
+    assert_eq!(said(&run(server.address(), &["status", "--ready"], "")), "ready\n");
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    for args in [&["agents"][..], &["watch"], &["publish", "news", "x"]] {
+    for args in [&["agents"][..], &["watch"], &["publish", "news", "x"], &["status", "--ready"]] {
         let why = refused(&run(&free, args, ""), 3);
         assert!(why.contains("`callboard serve`") && why.contains("--url") && !why.contains(&token), "{why}");
     }

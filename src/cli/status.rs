@@ -20,12 +20,19 @@ pub(super) struct StatusArgs {
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "2")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
     watch: Option<u64>,
+    /// Only say whether it is ready, which needs no credentials: for probes. Exit status 3 if not.
+    #[arg(long, conflicts_with = "watch")]
+    ready: bool,
     #[command(flatten)]
     remote: RemoteArgs,
 }
 
 pub(super) fn run(args: &StatusArgs) -> anyhow::Result<()> {
     let server = args.remote.server()?;
+    if args.ready {
+        let ready = run_remote(async { Ok(server.get("/health/ready").await?) })?;
+        return if args.remote.format.json { out::json(&ready) } else { out::line("ready") };
+    }
     run_remote(async {
         let mut status = look(&server).await?;
         loop {

@@ -53,8 +53,12 @@ async fn what_a_model_does_is_seen_as_it_happens_and_kept() {
     let models = Models::start(vec![first, says(&["56."])]).await;
     let server = Setup::default().agent("nyx", &model(&models.endpoint(), "")).start();
     let mut client = server.client().await;
-    client.send(json!({ "type": "subscribe", "id": "s", "data": { "stream": "actions" } })).await;
+    for stream in ["thoughts", "actions"] {
+        client.send(json!({ "type": "subscribe", "id": "s", "data": { "stream": stream } })).await;
+    }
     client.send(chat("a", "nyx", "7 times 8?")).await;
+    let thought = client.until(json!({ "type": "stream_data" })).await;
+    assert_eq!(thought["data"]["tokens"], json!({ "input": 20, "output": 5 }), "{thought}");
     let action = client.until(json!({ "type": "stream_data" })).await;
     assert_eq!((&action["data"]["tool"], &action["data"]["ok"]), (&json!("arithmetic"), &json!(true)), "{action}");
     assert_eq!(action["data"]["arguments"]["expression"], "7*8");
@@ -217,6 +221,59 @@ async fn a_model_uses_tools_of_servers_and_a_dead_one_costs_their_use_alone() {
     assert_eq!(answer["data"]["response"], "It is away.");
     let told = results(3);
     assert!(told[1].contains("Error: ") && !told[0].contains("Error: "), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_is_told_what_it_remembers_until_that_is_forgotten() {
+    let remember = calls(&[("remember", r#"{"text":"the deploy is on Friday"}"#)]);
+    let models = Models::start(vec![remember, says(&["Noted."]), says(&["On Friday."]), says(&["I forgot."])]).await;
+    let lines = model(&models.endpoint(), "").replace("\"clock\"", "\"remember\"");
+    let server = Setup::default().agent("nyx", &lines).start();
+    let mut client = server.client().await;
+    client.send(json!({ "type": "subscribe", "id": "s", "data": { "events": ["memory_update"] } })).await;
+    client.send(chat("a", "nyx", "Remember that the deploy is on Friday.")).await;
+    let update = client.until(json!({ "type": "event", "data": { "eventType": "memory_update" } })).await;
+    client.until(json!({ "type": "chat_response", "id": "a" })).await;
+    let asked = |id: &str| {
+        json!({ "type": "chat", "id": id, "targetAgent": "nyx",
+            "data": { "message": "When is the deploy?", "conversationId": id } })
+    };
+    let told = || models.asked().last().unwrap().body["messages"][0]["content"].to_string();
+    client.send(asked("b")).await;
+    client.until(json!({ "type": "chat_response", "id": "b" })).await;
+    assert!(told().contains("the deploy is on Friday"), "{}", told());
+
+    let memory = update["data"]["memoryId"].as_str().unwrap();
+    let path = server.http(&format!("/agents/nyx/memory/{memory}"));
+    let forgotten = reqwest::Client::new().delete(path).send().await.unwrap();
+    assert!(forgotten.status().is_success(), "{}", forgotten.text().await.unwrap());
+    client.send(asked("d")).await;
+    client.until(json!({ "type": "chat_response", "id": "d" })).await;
+    assert!(!told().contains("Friday"), "{}", told());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_model_is_told_is_bounded_and_what_is_left_out_is_on_record() {
+    let models = Models::start(vec![says(&["So it is."])]).await;
+    let lines = model(&models.endpoint(), "").replace("[model.retries]", "context = { tokens = 400 }\n[model.retries]");
+    let server = Setup::default().agent("nyx", &lines).start();
+    let mut client = server.client().await;
+    let mut answer = Value::Null;
+    for number in 0..12 {
+        let id = format!("q{number}");
+        client.send(chat(&id, "nyx", &format!("Fact {number}: {}", "the herons came back. ".repeat(8)))).await;
+        answer = client.until(json!({ "type": "chat_response", "id": id })).await;
+    }
+    let messages = models.asked().last().unwrap().body["messages"].clone();
+    assert!(messages.to_string().len() < 4 * 600 && messages[0]["content"].to_string().contains("You are nyx"));
+    assert!(messages.as_array().unwrap().last().unwrap()["content"].to_string().contains("Fact 11"), "{messages}");
+    let run = answer["data"]["messageId"].as_str().unwrap().replace("msg-", "run-");
+    let record = get(&server, &format!("/runs/{run}/record")).await;
+    let context = &record["takes"][0];
+    let count = |name: &str| context[name].as_u64().unwrap();
+    assert_eq!(context["type"], "context", "{record}");
+    assert_eq!(count("messages") + count("summarized") + count("left_out"), 22, "{context}");
+    assert!(count("messages") > 0 && count("messages") < 22 && count("tokens") <= 400, "{context}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

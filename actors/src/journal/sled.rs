@@ -16,6 +16,7 @@ mod heads;
 mod hold;
 mod index;
 mod key;
+mod lock;
 mod names;
 mod open;
 mod page;
@@ -31,7 +32,6 @@ mod verify;
 mod watermark;
 mod writer;
 
-use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,6 +47,7 @@ pub use verify::{Look, Verified};
 use super::{Batch, Done, Health, Journal, Kind, Place, PlaceName, Position, Record, Size, Stream};
 use crate::protocol::{Code, Error, TenantId};
 use hold::Held;
+use lock::Lock;
 use poison::{Poison, streams};
 use pulse::{Pulse, unavailable};
 use queue::{Closing, Job, Queue};
@@ -105,7 +106,7 @@ struct Shared {
     pulse: Pulse,
     settling: Mutex<Held>,
     /// After the store: nobody else may open it before it is closed.
-    _lock: File,
+    _lock: Lock,
 }
 
 /// The threads of a journal in use.

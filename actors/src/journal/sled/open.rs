@@ -1,6 +1,6 @@
 //! Opening a store: whose it is, whether it is whole, and what its log says since the last checkpoint.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
@@ -9,6 +9,7 @@ use ::sled::Batch;
 
 use super::checkpoint::Checkpoint;
 use super::disk::Disk;
+use super::lock::Lock;
 use super::segment::{Head, Reader, Segment, Slot, damaged, place_name, position};
 use super::state::{Effect, State};
 use super::store::{Fault, Store};
@@ -83,7 +84,7 @@ pub(super) struct Opened {
     pub state: RwLock<State>,
     pub next_place: u64,
     /// Held for as long as the store is in use.
-    pub lock: File,
+    pub lock: Lock,
 }
 
 /// Opens or makes the store in `dir`.
@@ -91,7 +92,7 @@ pub(super) fn open(dir: &Path, disk: Arc<dyn Disk>, cache: u64) -> Result<Opened
     let io = |source| OpenError::Io { dir: dir.to_owned(), source };
     let fault = |fault| refusal(dir, fault);
     fs::create_dir_all(dir).map_err(io)?;
-    let lock = lock(dir)?;
+    let lock = Lock::take(dir)?;
     remove_unfinished_snapshots(dir).map_err(io)?;
     let mark = Watermark::read(dir).map_err(io)?;
     let store = Store::open(dir, disk, cache).map_err(fault)?;
@@ -102,16 +103,6 @@ pub(super) fn open(dir: &Path, disk: Arc<dyn Disk>, cache: u64) -> Result<Opened
     let next_place = replay(&store, &state).map_err(fault)?.max(checkpoint.next_place).max(1);
     check_watermark(dir, mark, &write(&state))?;
     Ok(Opened { store, state, next_place, lock })
-}
-
-fn lock(dir: &Path) -> Result<File, OpenError> {
-    let io = |source| OpenError::Io { dir: dir.to_owned(), source };
-    let file = File::create(dir.join("lock")).map_err(io)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { dir: dir.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(io(source)),
-    }
 }
 
 /// A process that ends while sled writes a snapshot leaves a file that sled takes for one ever after.

@@ -16,6 +16,8 @@ mod limits;
 mod log;
 mod mcp;
 mod rate;
+#[cfg(test)]
+mod reference;
 mod retention;
 mod runtime;
 mod server;

@@ -6,14 +6,16 @@
 use callboard_actors::archive::RunRecord;
 use callboard_actors::protocol::{Code, Error, Message, Part, RunKind, RunStatus, Timestamp, Tokens, Turn};
 use callboard_actors::tape::{Known, Opening, Take, moment};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The only version so far.
 pub const VERSION: u32 = 1;
 
 /// All that is known of a run.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "RunRecord")]
 pub struct Record {
     /// The version of this form.
     pub version: u32,
@@ -22,14 +24,17 @@ pub struct Record {
     /// The run.
     pub run: RunPart,
     /// What its agent knew when it began; null before that, and where nothing was kept.
+    #[schemars(with = "Option<Map<String, Value>>")]
     pub opening: Option<Opening>,
     /// What it was told of the past, oldest first.
     pub messages: Vec<Said>,
     /// The message that asked for it.
     pub question: Option<Said>,
     /// Facts that had to do with what was asked.
+    #[schemars(with = "Vec<Map<String, Value>>")]
     pub known: Vec<Known>,
     /// What came to it from outside: plans, prompts and replies, uses of tools, waits and decisions, in their order.
+    #[schemars(with = "Vec<Map<String, Value>>")]
     pub takes: Vec<Take>,
     /// Whether `takes` are all there were; without, it cannot be played again.
     pub complete: bool,
@@ -38,17 +43,20 @@ pub struct Record {
     /// How it ended.
     pub outcome: OutcomePart,
     /// What models read and wrote for it, in all.
+    #[schemars(with = "TokensPart")]
     pub tokens: Tokens,
     /// Where its time went.
     pub timings: Timings,
 }
 
 /// The run that a record is about.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "RecordedRun")]
 pub struct RunPart {
     /// Its id.
     pub id: String,
     /// What was asked for.
+    #[schemars(with = "String")]
     pub kind: RunKind,
     /// Who did it.
     pub agent: String,
@@ -58,20 +66,24 @@ pub struct RunPart {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// Which of several answers it is.
+    #[schemars(with = "TurnPart")]
     pub turn: Turn,
     /// When it was accepted.
     #[serde(with = "moment")]
+    #[schemars(with = "String")]
     pub created_at: Timestamp,
 }
 
 /// A message.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "RecordedMessage")]
 pub struct Said {
     /// Its id.
     pub id: String,
     /// Its place.
     pub seq: u64,
     /// Who speaks: `user`, `assistant`, `system`.
+    #[schemars(with = "String")]
     pub role: callboard_actors::protocol::Role,
     /// The agent that speaks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,11 +92,13 @@ pub struct Said {
     pub content: String,
     /// When.
     #[serde(with = "moment")]
+    #[schemars(with = "String")]
     pub created_at: Timestamp,
 }
 
 /// A step.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "RecordedStep")]
 pub struct StepPart {
     /// `planning`, `action` or `answer`.
     pub kind: String,
@@ -92,13 +106,16 @@ pub struct StepPart {
     pub content: String,
     /// When it was taken.
     #[serde(with = "moment")]
+    #[schemars(with = "String")]
     pub at: Timestamp,
 }
 
 /// How a run ended.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "RecordedOutcome")]
 pub struct OutcomePart {
     /// Where it stands.
+    #[schemars(with = "String")]
     pub status: RunStatus,
     /// What people read of its answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,11 +125,13 @@ pub struct OutcomePart {
     pub data: Value,
     /// Why there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Map<String, Value>>")]
     pub error: Option<Error>,
 }
 
 /// Where the time of a run went, in milliseconds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "RunTimings")]
 pub struct Timings {
     /// From accepted to begun.
     pub queue_ms: u64,
@@ -124,6 +143,24 @@ pub struct Timings {
     pub approval_ms: u64,
     /// From accepted to the end; 0 before that.
     pub total_ms: u64,
+}
+
+/// What models read and wrote.
+#[derive(JsonSchema)]
+#[schemars(rename = "Tokens")]
+#[allow(dead_code, reason = "describes the runtime's own type")]
+pub struct TokensPart {
+    input: u64,
+    output: u64,
+}
+
+/// Which of several answers it is, from 1.
+#[derive(JsonSchema)]
+#[schemars(rename = "Turn")]
+#[allow(dead_code, reason = "describes the runtime's own type")]
+pub struct TurnPart {
+    index: u32,
+    of: u32,
 }
 
 impl Record {

@@ -217,6 +217,10 @@ async fn channels_and_their_publications_come_in_pages() {
     page.expect(200, json!({ "messages": [publication(1), publication(2)], "next_after": 2 }));
     let page = get(&server, "/channels/news/messages?after=2").await;
     page.expect(200, json!({ "messages": [publication(3)], "next_after": null }));
+    for last in [u64::MAX - 1, u64::MAX] {
+        let nothing = get(&server, &format!("/channels/news/messages?after={last}")).await;
+        nothing.expect(200, json!({ "messages": [], "next_after": null }));
+    }
 }
 
 /// A server whose workspace takes long to analyse, and a run that has begun there. Its session must be kept.
@@ -630,4 +634,24 @@ async fn half_a_request_does_not_hold_its_connection() {
     let server = Server::start();
     let answer = exchange(&server, "GET /ws HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\n");
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+}
+
+#[tokio::test]
+async fn the_server_describes_itself_to_programs_and_to_people() {
+    let server = Server::start();
+    let described = call(&server, Method::GET, "/openapi.json", None).await;
+    assert_eq!(described.header("content-type"), "application/json");
+    let document = described.expect(200, json!({ "openapi": "3.1.0", "info": { "title": "Callboard" } }));
+    let answer = &document["paths"]["/runs/{id}"]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+    assert_eq!(answer["$ref"], "#/components/schemas/Run");
+    assert_eq!(document["components"]["schemas"]["Run"]["properties"]["steps"]["type"], "array");
+    let page = call(&server, Method::GET, "/docs", None).await;
+    assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+    let policy = page.header("content-security-policy");
+    assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"), "{policy}");
+    for reference in page.text.split('"').filter(|piece| piece.starts_with("/docs/")) {
+        let file = call(&server, Method::GET, reference, None).await;
+        assert_eq!((file.status, file.text.is_empty()), (200, false), "{reference}");
+    }
+    call(&server, Method::GET, "/docs/nothing", None).await.refuse(404, "NOT_FOUND", "");
 }

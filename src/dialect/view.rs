@@ -1,9 +1,10 @@
 //! JSON shapes that several dialects and the HTTP resources share.
 
 use bytestring::ByteString;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use super::frames::Frames;
 use callboard_actors::protocol::{AgentStatus, Approval, AskedCall, Code, Error, Message, Publication, Timestamp};
@@ -38,8 +39,23 @@ impl Serialize for Rfc3339 {
     }
 }
 
+impl JsonSchema for Rfc3339 {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Moment".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time" })
+    }
+}
+
 /// A message of a conversation.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Message")]
 pub struct MessageView<'a> {
     id: &'a str,
     seq: u64,
@@ -70,11 +86,13 @@ impl<'a> MessageView<'a> {
 }
 
 /// A publication as document 003 has it, with `seq`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Publication")]
 pub struct PublicationView<'a> {
     id: &'a str,
     #[serde(rename = "type")]
     kind: &'a str,
+    #[schemars(with = "Value")]
     content: &'a RawValue,
     tenant_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,6 +105,7 @@ pub struct PublicationView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reply_to: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Map<String, Value>>")]
     metadata: Option<&'a RawValue>,
 }
 
@@ -119,13 +138,23 @@ pub fn rounded(number: f32) -> f64 {
     (f64::from(number) * 100.0).round() / 100.0
 }
 
+/// A use of a tool that a run waits to be allowed.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Call")]
+pub struct CallView<'a> {
+    tool: &'a str,
+    arguments: Value,
+    /// What it is to do, in words.
+    intent: &'a str,
+}
+
 /// The uses of tools that a run waits to be allowed.
-pub fn calls(approval: &Approval) -> Value {
-    let call = |call: &AskedCall| {
-        let arguments: Value = serde_json::from_str(&call.arguments).unwrap_or(Value::Null);
-        json!({ "tool": call.tool, "arguments": arguments, "intent": call.intent })
-    };
-    approval.calls.iter().map(call).collect()
+pub fn calls(approval: &Approval) -> Vec<CallView<'_>> {
+    fn view(call: &AskedCall) -> CallView<'_> {
+        let arguments = serde_json::from_str(&call.arguments).unwrap_or(Value::Null);
+        CallView { tool: &call.tool, arguments, intent: &call.intent }
+    }
+    approval.calls.iter().map(view).collect()
 }
 
 /// How an agent is, as document 002 has it.

@@ -3,6 +3,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use callboard_actors::errand::{self, Outcome};
@@ -17,8 +18,9 @@ use crate::dialect::fields::Fields;
 use crate::dialect::steps::history::{FINAL_ANSWER, step_type};
 
 /// One entry of the documented list.
-#[derive(Serialize)]
-struct Entry<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RunEntry")]
+pub struct Entry<'a> {
     step_type: &'static str,
     content: &'a str,
 }

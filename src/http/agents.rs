@@ -1,8 +1,8 @@
 //! `GET /agents`, `GET /agents/{id}`: who can be asked, and how they are.
 
 use actix_web::{HttpResponse, web};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use callboard_actors::agent::card::AgentCard;
 
@@ -10,8 +10,16 @@ use super::app::App;
 use super::caller::Caller;
 use super::error::HttpError;
 
+/// The agents of a tenant.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Agents")]
+pub struct AgentsView<'a> {
+    agents: Vec<AgentView<'a>>,
+}
+
 /// An agent: who it is, and how it is now.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Agent")]
 pub struct AgentView<'a> {
     name: &'a str,
     id: String,
@@ -31,7 +39,8 @@ pub struct AgentView<'a> {
     uptime: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Mood")]
 struct MoodView {
     emotion: &'static str,
     intensity: f32,
@@ -63,8 +72,8 @@ impl<'a> AgentView<'a> {
 /// Every agent of the tenant, in the order of the configuration, those of other processes after them.
 pub async fn list(caller: Caller, app: web::Data<App>) -> HttpResponse {
     let listings = caller.tenant(&app).directory.all();
-    let agents: Vec<_> = listings.iter().map(|listing| AgentView::of(&listing.card)).collect();
-    HttpResponse::Ok().json(json!({ "agents": agents }))
+    let agents = listings.iter().map(|listing| AgentView::of(&listing.card)).collect();
+    HttpResponse::Ok().json(AgentsView { agents })
 }
 
 /// One agent, by name or id.

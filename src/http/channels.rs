@@ -1,8 +1,8 @@
 //! `GET /channels`, `GET /channels/{id}`, `GET /channels/{id}/messages`: what was published.
 
 use actix_web::{HttpResponse, web};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use callboard_actors::archive::ChannelSummary;
 use callboard_actors::protocol::{ChannelId, Scope};
@@ -13,8 +13,27 @@ use super::error::HttpError;
 use super::query::Query;
 use crate::dialect::view::{PublicationView, Rfc3339};
 
+/// A page of channels.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Channels")]
+pub struct ChannelsView<'a> {
+    channels: Vec<ChannelView<'a>>,
+    /// Where the next page begins; null on the last one.
+    next_after: Option<String>,
+}
+
+/// A page of publications, oldest first.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Publications")]
+pub struct PublicationsView<'a> {
+    messages: Vec<PublicationView<'a>>,
+    /// Where the next page begins; null on the last one.
+    next_after: Option<u64>,
+}
+
 /// A channel.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Channel")]
 pub struct ChannelView<'a> {
     id: &'a str,
     /// The same, as document 003 calls it.
@@ -48,8 +67,8 @@ pub async fn list(caller: Caller, app: web::Data<App>, query: Query) -> Result<H
     caller.require(Scope::ChannelSubscribe)?;
     let (after, limit) = (query.id("after")?, query.limit()?);
     let (page, next) = caller.read(&app, move |archive| archive.channels(after.as_deref(), limit)).await?;
-    let channels: Vec<_> = page.iter().map(ChannelView::of).collect();
-    Ok(HttpResponse::Ok().json(json!({ "channels": channels, "next_after": next })))
+    let channels = page.iter().map(ChannelView::of).collect();
+    Ok(HttpResponse::Ok().json(ChannelsView { channels, next_after: next }))
 }
 
 /// One channel.
@@ -71,6 +90,6 @@ pub async fn messages(
     let id = ChannelId::parse("id", &id)?;
     let (after, limit) = (query.number("after", 0..=u64::MAX)?.unwrap_or(0), query.limit()?);
     let (page, next) = caller.read(&app, move |archive| archive.publications(&id, after, limit)).await?;
-    let messages: Vec<_> = page.iter().map(|publication| PublicationView::of(publication)).collect();
-    Ok(HttpResponse::Ok().json(json!({ "messages": messages, "next_after": next })))
+    let messages = page.iter().map(|publication| PublicationView::of(publication)).collect();
+    Ok(HttpResponse::Ok().json(PublicationsView { messages, next_after: next }))
 }

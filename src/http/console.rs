@@ -6,23 +6,15 @@
 use std::sync::LazyLock;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, EntityTag, IfNoneMatch};
+use actix_web::http::header::IfNoneMatch;
 use actix_web::{HttpResponse, web};
-use sha2::{Digest, Sha256};
 
+use super::asset::Asset;
 use super::error::HttpError;
 
 /// What the page may load and speak to: this server.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-/// A file of the console.
-struct Asset {
-    path: &'static str,
-    body: &'static [u8],
-    /// Changes with the body, so that a browser asks again and seldom loads again.
-    tag: EntityTag,
-}
 
 macro_rules! assets {
     ($($path:literal),* $(,)?) => {
@@ -46,37 +38,6 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     ]
 });
 
-impl Asset {
-    fn new(path: &'static str, body: &'static [u8]) -> Self {
-        let digest: String = Sha256::digest(body).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-        Self { path, body, tag: EntityTag::new_strong(digest) }
-    }
-
-    fn content_type(&self) -> &'static str {
-        match self.path.rsplit('.').next() {
-            Some("html") => "text/html; charset=utf-8",
-            Some("css") => "text/css; charset=utf-8",
-            Some("js") => "text/javascript; charset=utf-8",
-            Some("svg") => "image/svg+xml",
-            _ => "text/plain; charset=utf-8",
-        }
-    }
-
-    fn answer(&self, known: Option<web::Header<IfNoneMatch>>) -> HttpResponse {
-        let fresh = match known.map(web::Header::into_inner) {
-            Some(IfNoneMatch::Any) => true,
-            Some(IfNoneMatch::Items(tags)) => tags.iter().any(|tag| tag.weak_eq(&self.tag)),
-            None => false,
-        };
-        let mut response = if fresh { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-        response
-            .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
-            .insert_header((header::CACHE_CONTROL, "no-cache"))
-            .insert_header(header::ETag(self.tag.clone()));
-        if fresh { response.finish() } else { response.content_type(self.content_type()).body(self.body) }
-    }
-}
-
 /// The page.
 pub async fn page(known: Option<web::Header<IfNoneMatch>>) -> Result<HttpResponse, HttpError> {
     serve("index.html", known)
@@ -90,7 +51,7 @@ pub async fn file(path: web::Path<String>, known: Option<web::Header<IfNoneMatch
 fn serve(path: &str, known: Option<web::Header<IfNoneMatch>>) -> Result<HttpResponse, HttpError> {
     let missing = || HttpError::new(StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing here");
     let asset = ASSETS.iter().find(|asset| asset.path == path).ok_or_else(missing)?;
-    Ok(asset.answer(known))
+    Ok(asset.answer(POLICY, known))
 }
 
 #[cfg(test)]

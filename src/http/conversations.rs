@@ -1,8 +1,8 @@
 //! `GET /conversations`, `GET /conversations/{id}`, `GET /conversations/{id}/messages`: what was said.
 
 use actix_web::{HttpResponse, web};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use callboard_actors::archive::ConversationSummary;
 use callboard_actors::protocol::{AgentName, ConversationId, Scope};
@@ -13,9 +13,30 @@ use super::error::HttpError;
 use super::query::Query;
 use crate::dialect::view::{MessageView, Rfc3339};
 
-#[derive(Debug, Serialize)]
-struct ConversationView<'a> {
+/// A page of conversations.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Conversations")]
+pub struct ConversationsView<'a> {
+    conversations: Vec<ConversationView<'a>>,
+    /// Where the next page begins; null on the last one.
+    next_after: Option<String>,
+}
+
+/// A page of messages, oldest first.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Messages")]
+pub struct MessagesView<'a> {
+    messages: Vec<MessageView<'a>>,
+    /// Where the next older page ends; null on the one that holds the first message.
+    next_before: Option<u64>,
+}
+
+/// A conversation.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Conversation")]
+pub struct ConversationView<'a> {
     id: &'a str,
+    #[schemars(with = "Vec<String>")]
     agents: &'a [AgentName],
     lead: &'a str,
     mode: &'static str,
@@ -48,8 +69,8 @@ pub async fn list(caller: Caller, app: web::Data<App>, query: Query) -> Result<H
     caller.require(Scope::Chat)?;
     let (after, limit) = (query.id("after")?, query.limit()?);
     let (page, next) = caller.read(&app, move |archive| archive.conversations(after.as_deref(), limit)).await?;
-    let conversations: Vec<_> = page.iter().map(ConversationView::of).collect();
-    Ok(HttpResponse::Ok().json(json!({ "conversations": conversations, "next_after": next })))
+    let conversations = page.iter().map(ConversationView::of).collect();
+    Ok(HttpResponse::Ok().json(ConversationsView { conversations, next_after: next }))
 }
 
 /// One conversation.
@@ -72,5 +93,5 @@ pub async fn messages(
     let id = ConversationId::parse("id", &id)?;
     let (before, limit) = (query.number("before", 1..=u64::MAX)?, query.limit()?);
     let (page, next) = caller.read(&app, move |archive| archive.messages(&id, before, limit)).await?;
-    Ok(HttpResponse::Ok().json(json!({ "messages": MessageView::all(&page), "next_before": next })))
+    Ok(HttpResponse::Ok().json(MessagesView { messages: MessageView::all(&page), next_before: next }))
 }

@@ -4,7 +4,8 @@ use std::fmt;
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use callboard_actors::protocol::{Code, Error};
 
@@ -18,6 +19,25 @@ pub struct HttpError {
     message: String,
     details: String,
     retry_after: Option<u32>,
+}
+
+/// The body of whatever is refused.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Error")]
+pub struct ErrorBody<'a> {
+    error: ErrorPart<'a>,
+}
+
+/// What went wrong.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ErrorPart")]
+struct ErrorPart<'a> {
+    /// For programs: `INVALID_MESSAGE`, `AGENT_NOT_FOUND` and so on.
+    code: &'static str,
+    /// For people, a sentence.
+    message: &'a str,
+    /// What more is known: of a bad request the field, and what was expected there.
+    details: &'a str,
 }
 
 impl HttpError {
@@ -100,6 +120,7 @@ impl ResponseError for HttpError {
         if self.status == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
         }
-        response.json(json!({ "error": { "code": self.code, "message": self.message, "details": self.details } }))
+        response
+            .json(ErrorBody { error: ErrorPart { code: self.code, message: &self.message, details: &self.details } })
     }
 }

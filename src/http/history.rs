@@ -21,7 +21,7 @@ use crate::dialect::steps::history::entries;
 const PAGE: usize = 100;
 
 /// Where the next older page begins.
-const NEXT_BEFORE: &str = "x-next-before";
+pub const NEXT_BEFORE: &str = "x-next-before";
 
 /// Answers the request.
 pub async fn list(

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use callboard_actors::memory::{Cursor, Fact, Memory, Whose};
 use callboard_actors::protocol::{Envelope, Error, Event, MessageId, Scope, Timestamp};
@@ -16,9 +16,19 @@ use super::error::HttpError;
 use super::query::Query;
 use crate::dialect::view::{Rfc3339, rounded};
 
+/// What an agent remembers.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Memories")]
+pub struct MemoriesView<'a> {
+    memories: Vec<MemoryView<'a>>,
+    /// Where the next page begins; null on the last one.
+    next_after: Option<String>,
+}
+
 /// Something remembered.
-#[derive(Debug, Serialize)]
-struct MemoryView<'a> {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Memory")]
+pub struct MemoryView<'a> {
     id: &'a str,
     agent: &'a str,
     content: &'a str,
@@ -62,16 +72,15 @@ pub async fn list(
     if let Some(words) = query.words("q")? {
         let found = look(&app, move |memory| memory.search(whose, &words, limit)).await?;
         let views = found.iter().map(|found| MemoryView::of(&found.fact, found.private, Some(found.coverage)));
-        let views: Vec<_> = views.collect();
-        return Ok(HttpResponse::Ok().json(json!({ "memories": views, "next_after": null })));
+        return Ok(HttpResponse::Ok().json(MemoriesView { memories: views.collect(), next_after: None }));
     }
     let after = query.id("after")?.map(|text| cursor(&text)).transpose()?;
     let mut page = look(&app, move |memory| memory.page(whose, after.as_ref(), limit + 1)).await?;
     let more = page.len() > limit;
     page.truncate(limit);
     let next = page.last().filter(|_| more).map(|(fact, _)| format!("{}.{}", fact.at.0, fact.id));
-    let views: Vec<_> = page.iter().map(|(fact, private)| MemoryView::of(fact, *private, None)).collect();
-    Ok(HttpResponse::Ok().json(json!({ "memories": views, "next_after": next })))
+    let memories = page.iter().map(|(fact, private)| MemoryView::of(fact, *private, None)).collect();
+    Ok(HttpResponse::Ok().json(MemoriesView { memories, next_after: next }))
 }
 
 /// Has an agent forget something: 200 with what it was. Who watches memories is told.

@@ -19,7 +19,7 @@ mod sse;
 
 use std::future::{Ready, ready};
 
-use actix_web::web::{self, ServiceConfig};
+use actix_web::web;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder, dev};
 
 use callboard_actors::protocol::{Code, Error, Message, Run, Tokens};
@@ -27,19 +27,19 @@ use callboard_actors::protocol::{Code, Error, Message, Run, Tokens};
 use super::app::App;
 use super::caller::{Caller, judge_any_key};
 use super::error::HttpError;
-use super::resource::read;
+use super::resource::Routes;
 
 /// The paths of this API; their errors have its shape.
 const PATHS: [&str; 3] = ["/v1/models", "/v1/chat/completions", "/v1/responses"];
 
 /// Mounts the API below `/v1`.
-pub fn mount(routes: &mut ServiceConfig) {
+pub fn mount(routes: &mut Routes<'_>) {
     routes
-        .service(read("/models", models::list))
-        .service(read("/models/{id}", models::get))
-        .service(web::resource("/chat/completions").route(web::post().to(chat::create)))
-        .service(web::resource("/responses").route(web::post().to(responses::create)))
-        .service(read("/responses/{id}", responses::get));
+        .read("/models", models::list)
+        .read("/models/{id}", models::get)
+        .at("/chat/completions", |place| place.post(chat::create))
+        .at("/responses", |place| place.post(responses::create))
+        .read("/responses/{id}", responses::get);
 }
 
 /// The caller. Clients of this API insist on sending a key; where the server asks for none, one that cannot be meant

@@ -10,13 +10,13 @@ use callboard_actors::protocol::{Error, id};
 use super::error::HttpError;
 
 /// The longest page; more would keep a thread and its memory for long.
-const MAX_PAGE: u64 = 1000;
+pub const MAX_PAGE: u64 = 1000;
 
 /// The longest text to search for, in bytes: a long sentence.
-const MAX_WORDS: usize = 500;
+pub const MAX_WORDS: usize = 500;
 
 /// The page that is sent where nobody says how long it is to be.
-const PAGE: u64 = 50;
+pub const PAGE: u64 = 50;
 
 /// The query of a request. What nobody asks for, as credentials, is ignored; of a field given twice the first counts.
 #[derive(Clone, Debug)]

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use callboard_actors::protocol::{Approval, CancelTarget, Code, Command, Error, RunId, RunStatus, Scope, Step, Tokens};
 use callboard_actors::runs::{LiveRun, RunReport};
@@ -14,11 +15,20 @@ use super::app::App;
 use super::ask::ask;
 use super::caller::Caller;
 use super::error::HttpError;
-use crate::dialect::view::{Rfc3339, calls};
-use crate::record::Record;
+use crate::dialect::view::{CallView, Rfc3339, calls};
+use crate::record::{Record, TokensPart};
 
-#[derive(Debug, Serialize)]
-struct RunView<'a> {
+/// Runs that have not ended.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Runs")]
+pub struct RunsView<'a> {
+    runs: Vec<RunView<'a>>,
+}
+
+/// What an agent does, or did, for somebody.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Run")]
+pub struct RunView<'a> {
     id: &'a str,
     kind: &'static str,
     agent: &'a str,
@@ -33,32 +43,38 @@ struct RunView<'a> {
     error: Option<ErrorView<'a>>,
     /// What it waits for, while it waits.
     #[serde(skip_serializing_if = "Option::is_none")]
-    approval: Option<ApprovalView>,
+    approval: Option<ApprovalView<'a>>,
     steps: Vec<StepView<'a>>,
 }
 
-#[derive(Debug, Serialize)]
-struct ApprovalView {
-    calls: Value,
+/// What a run waits to be allowed.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Approval")]
+struct ApprovalView<'a> {
+    calls: Vec<CallView<'a>>,
     requested_at: Rfc3339,
     expires_at: Rfc3339,
 }
 
-impl ApprovalView {
-    fn of(approval: &Approval) -> Self {
+impl<'a> ApprovalView<'a> {
+    fn of(approval: &'a Approval) -> Self {
         let Approval { asked_at, expires_at, .. } = *approval;
         Self { calls: calls(approval), requested_at: Rfc3339(asked_at), expires_at: Rfc3339(expires_at) }
     }
 }
 
-#[derive(Debug, Serialize)]
+/// Why a run has no answer.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RunError")]
 struct ErrorView<'a> {
     code: &'static str,
     message: &'a str,
     details: &'a str,
 }
 
-#[derive(Debug, Serialize)]
+/// A step of a run.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Step")]
 struct StepView<'a> {
     kind: &'static str,
     content: &'a str,
@@ -67,6 +83,7 @@ struct StepView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     tool: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "json_text")]
+    #[schemars(with = "Option<Value>")]
     arguments: Option<&'a str>,
     /// Whether the tool did what was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,6 +93,7 @@ struct StepView<'a> {
     result: Option<&'a str>,
     /// What the model read and wrote for this step.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<TokensPart>")]
     tokens: Option<Tokens>,
 }
 
@@ -140,8 +158,7 @@ pub async fn list(caller: Caller, app: web::Data<App>) -> Result<HttpResponse, H
     open.truncate(MAX_LISTED);
     let reports: Vec<RunReport> =
         open.iter().map(|live| RunReport { steps: Vec::new(), ..RunReport::live(live) }).collect();
-    let runs: Vec<RunView> = reports.iter().map(RunView::of).collect();
-    Ok(HttpResponse::Ok().json(json!({ "runs": runs })))
+    Ok(HttpResponse::Ok().json(RunsView { runs: reports.iter().map(RunView::of).collect() }))
 }
 
 /// One run, whether it has ended or not.
@@ -184,14 +201,17 @@ pub async fn record(caller: Caller, app: web::Data<App>, id: web::Path<String>) 
 }
 
 /// What `POST /runs/{id}/approval` takes.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "Decision")]
 pub struct DecisionBody {
     decision: Word,
+    /// Shown to people, at most 4096 bytes.
     #[serde(default)]
+    #[schemars(skip_serializing_if = "String::is_empty")]
     reason: String,
 }
 
-#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Word {
     Approve,

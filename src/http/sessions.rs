@@ -1,8 +1,8 @@
 //! `GET /sessions`: who is connected.
 
 use actix_web::{HttpResponse, web};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use callboard_actors::protocol::SessionId;
 use callboard_actors::tenant::SessionCard;
@@ -13,8 +13,21 @@ use super::error::HttpError;
 use super::query::Query;
 use crate::dialect::view::Rfc3339;
 
-#[derive(Debug, Serialize)]
-struct SessionView<'a> {
+/// A page of sessions.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Sessions")]
+pub struct SessionsView<'a> {
+    sessions: Vec<SessionView<'a>>,
+    /// Where the next page begins; null on the last one.
+    #[schemars(with = "Option<u64>")]
+    next_after: Option<SessionId>,
+}
+
+/// A socket that is connected.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Session")]
+pub struct SessionView<'a> {
+    #[schemars(with = "u64")]
     id: SessionId,
     dialect: &'static str,
     subject: &'a str,
@@ -46,6 +59,6 @@ pub async fn list(caller: Caller, app: web::Data<App>, query: Query) -> Result<H
     let more = cards.len() > limit;
     cards.truncate(limit);
     let next = cards.last().filter(|_| more).map(|card| card.id);
-    let sessions: Vec<_> = cards.iter().map(SessionView::of).collect();
-    Ok(HttpResponse::Ok().json(json!({ "sessions": sessions, "next_after": next })))
+    let sessions = cards.iter().map(SessionView::of).collect();
+    Ok(HttpResponse::Ok().json(SessionsView { sessions, next_after: next }))
 }

@@ -5,10 +5,10 @@
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::web::{self, Bytes, ServiceConfig};
+use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, Responder};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use callboard_actors::presence::Attendance;
 use callboard_actors::protocol::{
@@ -20,7 +20,7 @@ use super::ask::ask;
 use super::caller::{Caller, KnownCaller, acting};
 use super::error::HttpError;
 use super::query::Query;
-use super::resource::{read, socket};
+use super::resource::Routes;
 use super::{channels, sockets, trace};
 use crate::dialect::channels::published;
 use crate::dialect::fields::Fields;
@@ -35,15 +35,15 @@ const MAX_NAME: usize = 256;
 type Answer = Result<HttpResponse, HttpError>;
 
 /// Mounts the resources and sockets below `/v1`.
-pub fn mount(routes: &mut ServiceConfig) {
+pub fn mount(routes: &mut Routes<'_>) {
     routes
-        .service(socket("/ws", sockets::channels))
-        .service(socket("/ws/tenant/{tenant_id}/agent/{agent_id}/channel/{channel_id}", sockets::one_channel))
-        .service(read("/channels", list).route(web::post().to(describe)))
-        .service(read("/channels/{id}", get).route(web::delete().to(remove)))
-        .service(read("/channels/{id}/messages", messages).route(web::post().to(publish)))
-        .service(read("/agents", agents))
-        .service(read("/agents/{id}", agent));
+        .at("/ws", |place| place.socket(sockets::channels))
+        .at("/ws/tenant/{tenant_id}/agent/{agent_id}/channel/{channel_id}", |place| place.socket(sockets::one_channel))
+        .at("/channels", |place| place.read(list).post(describe))
+        .at("/channels/{id}", |place| place.read(get).delete(remove))
+        .at("/channels/{id}/messages", |place| place.read(messages).post(publish))
+        .read("/agents", agents)
+        .read("/agents/{id}", agent);
 }
 
 async fn list(caller: KnownCaller, app: web::Data<App>, query: Query) -> Answer {
@@ -122,7 +122,7 @@ async fn describe(caller: KnownCaller, app: web::Data<App>, body: Bytes) -> Answ
 async fn remove(caller: KnownCaller, app: web::Data<App>, id: web::Path<String>) -> Answer {
     let channel = covered(&caller.0, &id)?;
     tell(&caller, &app, &channel, Command::Remove { channel: channel.clone() }).await?;
-    Ok(HttpResponse::Ok().json(json!({ "success": true, "channel_id": channel })))
+    Ok(HttpResponse::Ok().json(RemovedView { success: true, channel_id: channel.to_string() }))
 }
 
 async fn publish(
@@ -144,16 +144,48 @@ async fn publish(
     };
     let reply = tell(&caller, &app, &channel, command).await?;
     match &reply.event {
-        Event::PublishAcknowledged { id, seq, at, .. } => Ok(HttpResponse::Ok()
-            .json(json!({ "success": true, "message_id": id, "seq": seq, "timestamp": Rfc3339(*at) }))),
+        Event::PublishAcknowledged { id, seq, at, .. } => Ok(HttpResponse::Ok().json(PublishedView {
+            success: true,
+            message_id: id.to_string(),
+            seq: *seq,
+            timestamp: Rfc3339(*at),
+        })),
         _ => Err(Error::internal("The channel gave no acknowledgement").into()),
     }
 }
 
+/// The end of a channel.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Removed")]
+pub struct RemovedView {
+    success: bool,
+    channel_id: String,
+}
+
+/// A publication that is on disk.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Published")]
+pub struct PublishedView {
+    success: bool,
+    message_id: String,
+    seq: u64,
+    timestamp: Rfc3339,
+}
+
+/// Everybody of a tenant.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Attendances")]
+pub struct AgentsView {
+    agents: Vec<AgentView>,
+}
+
 /// An agent of the tenant: of the server, or of another process, there or gone.
-#[derive(Debug, Serialize)]
-struct AgentView {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Attendance")]
+pub struct AgentView {
+    #[schemars(with = "String")]
     agent_id: AgentName,
+    #[schemars(with = "uuid::Uuid")]
     id: AgentId,
     status: &'static str,
     /// Whether it lives in another process.
@@ -202,7 +234,7 @@ fn everybody(caller: &KnownCaller, app: &App) -> Vec<AgentView> {
 }
 
 async fn agents(caller: KnownCaller, app: web::Data<App>) -> impl Responder {
-    HttpResponse::Ok().json(json!({ "agents": everybody(&caller, &app) }))
+    HttpResponse::Ok().json(AgentsView { agents: everybody(&caller, &app) })
 }
 
 async fn agent(caller: KnownCaller, app: web::Data<App>, id: web::Path<String>) -> Answer {

@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod collector;
+pub mod frames;
 pub mod models;
 pub mod pattern;
 pub mod quiet;

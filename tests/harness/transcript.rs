@@ -26,6 +26,8 @@
 //! | `= STATUS {…}` | its answer |
 //! | `restart`, `kill` | the server is stopped with SIGTERM, or killed, and started again; sockets are gone |
 //!
+//! Each frame that comes must be what `/asyncapi.json` says of it, with no other fields.
+//!
 //! At the end every socket must be silent: the answer to a ping is the next frame. Patterns are described in `pattern`.
 
 use std::collections::{BTreeMap, HashSet};
@@ -34,6 +36,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::client::{Client, Heard};
+use super::frames::Frames;
 use super::pattern::{self, Captures};
 use super::server::{Server, Setup};
 
@@ -228,6 +231,8 @@ pub fn make_heavy(workspace: &Path, files: usize) {
 
 struct Socket {
     client: Client,
+    path: String,
+    frames: &'static Frames,
     may_come: Vec<(Value, bool)>,
     ignored: Vec<Value>,
 }
@@ -251,8 +256,8 @@ impl Stage {
                 Ok(())
             }
             Line::Connect { socket, path } => {
-                let client = self.server.connect(&pattern::filled_text(&path, &self.captures)?).await;
-                self.sockets.insert(socket, Socket::new(client));
+                let path = pattern::filled_text(&path, &self.captures)?;
+                self.sockets.insert(socket, Socket::connect(&self.server, &path).await);
                 Ok(())
             }
             Line::Refused { path, status, body, .. } => self.refused(&path, status, &body).await,
@@ -294,8 +299,8 @@ impl Stage {
 
     async fn socket(&mut self, name: &str) -> &mut Socket {
         if !self.sockets.contains_key(name) {
-            let client = self.server.client().await;
-            self.sockets.insert(name.to_owned(), Socket::new(client));
+            let socket = Socket::connect(&self.server, "/ws").await;
+            self.sockets.insert(name.to_owned(), socket);
         }
         self.sockets.get_mut(name).expect("it is there")
     }
@@ -430,13 +435,14 @@ impl Stage {
 }
 
 impl Socket {
-    fn new(client: Client) -> Self {
-        Self { client, may_come: Vec::new(), ignored: Vec::new() }
+    async fn connect(server: &Server, path: &str) -> Self {
+        let (client, frames) = (server.connect(path).await, Frames::of(server.address()).await);
+        Self { client, path: path.to_owned(), frames, may_come: Vec::new(), ignored: Vec::new() }
     }
 
     async fn frame(&mut self) -> Result<Value, String> {
         match self.client.heard_within(super::PATIENCE).await {
-            Some(Heard::Json(frame)) => Ok(frame),
+            Some(Heard::Json(frame)) => self.frames.check(&self.path, &frame).map(|()| frame),
             Some(Heard::Closed(code, reason)) => Err(format!("the socket was closed: {code} {reason}")),
             None => Err("nothing came".to_owned()),
         }

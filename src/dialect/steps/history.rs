@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use callboard_actors::protocol::{Message, Role, Step, StepKind, Timestamp};
@@ -13,11 +14,14 @@ pub const FINAL_ANSWER: &str = "FinalAnswerStep";
 const SYSTEM: &str = "SystemStep";
 
 /// One entry of the list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "HistoryEntry")]
 pub struct Entry<'a> {
     role: &'static str,
     content: Cow<'a, str>,
     step_type: Option<&'static str>,
+    /// `YYYY-MM-DD HH:MM:SS`, in UTC.
+    #[schemars(with = "String")]
     timestamp: Documented,
 }
 

@@ -3,6 +3,8 @@
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::{Stream, future, stream};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use callboard_actors::protocol::{AgentName, ConversationId, Message, Result, Role, Run};
@@ -15,6 +17,71 @@ use crate::http::app::App;
 use crate::http::error::HttpError;
 use crate::http::talk::{Next, Question, Talk};
 use crate::http::trace;
+
+/// An answer.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ChatCompletion")]
+pub struct CompletionView {
+    #[serde(flatten)]
+    head: Head,
+    choices: Vec<Choice>,
+    usage: Usage,
+}
+
+/// What an answer and each of its pieces begin with.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Head {
+    id: String,
+    object: &'static str,
+    /// Seconds since 1970.
+    created: i64,
+    /// The agent.
+    model: String,
+    system_fingerprint: Option<String>,
+    metadata: Standing,
+}
+
+/// Where an answer stands; nothing is said of one that is not kept.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct Standing {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversation_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_id: Option<String>,
+}
+
+/// The one answer that there is.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Choice {
+    index: u32,
+    message: Reply,
+    logprobs: Option<Value>,
+    finish_reason: &'static str,
+}
+
+/// What the agent says.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Reply {
+    role: &'static str,
+    content: String,
+    refusal: Option<String>,
+    annotations: Vec<Value>,
+}
+
+/// What a model read and wrote for it.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Usage {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    total_tokens: u64,
+}
+
+impl Standing {
+    /// Where the answer of a run stands.
+    pub fn of(run: &Run) -> Self {
+        Self { conversation_id: Some(run.conversation.to_string()), run_id: Some(run.id.to_string()) }
+    }
+}
 
 /// Answers a request.
 pub async fn create(
@@ -34,11 +101,11 @@ pub async fn create(
         answer = talk.answer() => answer?,
         () = sse::gone(&req) => return Err(given_up()),
     };
-    let mut body = head(&run, "chat.completion");
-    let message = json!({ "role": "assistant", "content": answer.text(), "refusal": null, "annotations": [] });
-    body["choices"] = json!([{ "index": 0, "message": message, "logprobs": null, "finish_reason": "stop" }]);
-    body["usage"] = tokens(&answer);
-    Ok(answered(&run).json(body))
+    let content = answer.text().into_owned();
+    let message = Reply { role: "assistant", content, refusal: None, annotations: Vec::new() };
+    let choice = Choice { index: 0, message, logprobs: None, finish_reason: "stop" };
+    let head = Head::of(&run, "chat.completion");
+    Ok(answered(&run).json(CompletionView { head, choices: vec![choice], usage: Usage::of(&answer) }))
 }
 
 /// What a body asks for, and whether a stream is to end with the usage.
@@ -63,22 +130,29 @@ fn read(body: &[u8], most: usize) -> Result<(Question, bool)> {
     Ok((Question { agent, conversation, content, context, stream, steps: false, trace: None }, usage))
 }
 
-fn head(run: &Run, object: &str) -> Value {
-    json!({
-        "id": format!("chatcmpl-{}", run.id.as_str().trim_start_matches("run-")), "object": object,
-        "created": run.created_at.0 / 1000, "model": run.agent, "system_fingerprint": null,
-        "metadata": { "conversation_id": run.conversation, "run_id": run.id },
-    })
+impl Head {
+    fn of(run: &Run, object: &'static str) -> Self {
+        Self {
+            id: format!("chatcmpl-{}", run.id.as_str().trim_start_matches("run-")),
+            object,
+            created: run.created_at.0 / 1000,
+            model: run.agent.to_string(),
+            system_fingerprint: None,
+            metadata: Standing::of(run),
+        }
+    }
 }
 
-fn tokens(answer: &Message) -> Value {
-    let used = used(answer);
-    json!({ "prompt_tokens": used.input, "completion_tokens": used.output, "total_tokens": used.total() })
+impl Usage {
+    fn of(answer: &Message) -> Self {
+        let used = used(answer);
+        Self { prompt_tokens: used.input, completion_tokens: used.output, total_tokens: used.total() }
+    }
 }
 
 /// The answer as chunks: the role, the pieces, the reason of the end, the usage if it is wanted, `[DONE]`.
 fn chunks(talk: Talk, usage: bool) -> impl Stream<Item = Bytes> {
-    let head = head(talk.run(), "chat.completion.chunk");
+    let head = json!(Head::of(talk.run(), "chat.completion.chunk"));
     let chunk = move |delta: Value, reason: Value| {
         let mut chunk = head.clone();
         chunk["choices"] = json!([{ "index": 0, "delta": delta, "logprobs": null, "finish_reason": reason }]);
@@ -99,7 +173,7 @@ fn chunks(talk: Talk, usage: bool) -> impl Stream<Item = Bytes> {
                     let mut end = sse::data(&chunk(json!({}), "stop".into())).to_vec();
                     if usage {
                         let mut last = chunk(Value::Null, Value::Null);
-                        (last["choices"], last["usage"]) = (json!([]), tokens(&answer));
+                        (last["choices"], last["usage"]) = (json!([]), json!(Usage::of(&answer)));
                         end.extend_from_slice(&sse::data(&last));
                     }
                     end.extend_from_slice(b"data: [DONE]\n\n");

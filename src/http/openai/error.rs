@@ -8,9 +8,30 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::PATHS;
+
+/// The body of whatever is refused, as clients of that API read it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "OpenAiError")]
+pub struct ErrorBody<'a> {
+    error: ErrorPart<'a>,
+}
+
+/// What went wrong.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "OpenAiErrorPart")]
+struct ErrorPart<'a> {
+    message: &'a str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The field that it is about.
+    param: Option<&'a str>,
+    code: String,
+}
 
 /// The largest error that is given another shape: its sentences are ours and short, the rest is a list of agents.
 const MOST: usize = 64 * 1024;
@@ -81,7 +102,7 @@ fn body_of(status: StatusCode, code: &str, message: &str, param: Option<&str>) -
         "UNAUTHORIZED" if status == StatusCode::UNAUTHORIZED => "invalid_api_key".to_owned(),
         code => code.to_lowercase(),
     };
-    json!({ "error": { "message": message, "type": kind, "param": param, "code": code } })
+    json!(ErrorBody { error: ErrorPart { message, kind, param, code } })
 }
 
 /// The field that an error is about: what stands before the first colon of its details.

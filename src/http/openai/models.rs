@@ -1,8 +1,8 @@
 //! `GET /v1/models`, `GET /v1/models/{id}`: the agents as models.
 
 use actix_web::{HttpResponse, web};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use callboard_actors::agent::card::AgentCard;
 
@@ -10,8 +10,18 @@ use super::Client;
 use crate::http::app::App;
 use crate::http::error::HttpError;
 
-#[derive(Debug, Serialize)]
-struct ModelView<'a> {
+/// The agents as models.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Models")]
+pub struct ModelsView<'a> {
+    object: &'static str,
+    data: Vec<ModelView<'a>>,
+}
+
+/// An agent as a model.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Model")]
+pub struct ModelView<'a> {
     id: &'a str,
     object: &'static str,
     /// Seconds since 1970: when the agent began to be there.
@@ -40,8 +50,8 @@ impl<'a> ModelView<'a> {
 /// Every agent of the tenant.
 pub async fn list(Client(caller): Client, app: web::Data<App>) -> HttpResponse {
     let listings = caller.tenant(&app).directory.all();
-    let models: Vec<_> = listings.iter().map(|listing| ModelView::of(&listing.card)).collect();
-    HttpResponse::Ok().json(json!({ "object": "list", "data": models }))
+    let data = listings.iter().map(|listing| ModelView::of(&listing.card)).collect();
+    HttpResponse::Ok().json(ModelsView { object: "list", data })
 }
 
 /// One agent, by name or id.

@@ -5,12 +5,15 @@
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::{Stream, StreamExt, stream};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use callboard_actors::protocol::{
     AgentName, Code, ConversationId, Error, Message, Result, Role, Run, RunId, RunStatus,
 };
 
+use super::chat::Standing;
 use super::input::{Said, list, question, refuse, refuse_tools};
 use super::{Client, answered, given_up, sse, used};
 use crate::dialect::fields::Fields;
@@ -46,13 +49,12 @@ pub async fn create(client: Client, app: web::Data<App>, req: HttpRequest, body:
     // What goes on in a conversation that is kept is kept with it.
     let store = store || question.conversation.is_some();
     let mut talk = Talk::begin(&client.0.0, &app.runtime, question).await?;
-    let mut view = head(talk.run());
+    let mut view = ResponseView::of(talk.run());
     if !store {
         talk.forget();
-        (view["store"], view["conversation"], view["metadata"]) = (false.into(), Value::Null, json!({}));
+        (view.store, view.conversation, view.metadata) = (false, None, Standing::default());
     }
-    view["previous_response_id"] = json!(previous);
-    view["instructions"] = json!(instructions);
+    (view.previous_response_id, view.instructions) = (previous, instructions);
     if stream {
         return Ok(sse::response(&req, events(talk, view)));
     }
@@ -60,7 +62,7 @@ pub async fn create(client: Client, app: web::Data<App>, req: HttpRequest, body:
         answer = talk.answer() => answer?,
         () = sse::gone(&req) => return Err(given_up()),
     };
-    complete(&mut view, &run, &answer);
+    view.complete(&run, &answer);
     Ok(answered(&run).json(view))
 }
 
@@ -78,10 +80,10 @@ pub async fn get(client: Client, app: web::Data<App>, id: web::Path<String>) -> 
         })
         .await
         .map_err(|error| unknown(error, &id))?;
-    let mut view = head(&report.run);
+    let mut view = ResponseView::of(&report.run);
     match (answer, report.error) {
-        (Some(answer), _) => complete(&mut view, &report.run, &answer),
-        (None, Some(error)) => fail(&mut view, &error, report.status),
+        (Some(answer), _) => view.complete(&report.run, &answer),
+        (None, Some(error)) => view.fail(&error, report.status),
         (None, None) => {}
     }
     Ok(HttpResponse::Ok().json(view))
@@ -149,48 +151,156 @@ fn unknown(error: HttpError, id: &str) -> HttpError {
     Error::new(Code::RunNotFound, format!("There is no response {shown}")).into()
 }
 
-/// An answer that is being made.
-fn head(run: &Run) -> Value {
-    json!({
-        "id": format!("{PREFIX}{}", run.id), "object": "response", "created_at": run.created_at.0 / 1000,
-        "status": "in_progress", "background": false, "error": null, "incomplete_details": null,
-        "instructions": null, "max_output_tokens": null, "model": run.agent, "output": [],
-        "parallel_tool_calls": true, "previous_response_id": null, "conversation": { "id": run.conversation },
-        "reasoning": { "effort": null, "summary": null }, "store": true, "temperature": null,
-        "text": { "format": { "type": "text" } }, "tool_choice": "auto", "tools": [], "top_p": null,
-        "truncation": "disabled", "usage": null, "user": null,
-        "metadata": { "conversation_id": run.conversation, "run_id": run.id },
-    })
+/// An answer, or what will be one.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Response")]
+pub struct ResponseView {
+    id: String,
+    object: &'static str,
+    /// Seconds since 1970.
+    created_at: i64,
+    /// `in_progress`, `completed`, `failed` or `cancelled`.
+    status: &'static str,
+    background: bool,
+    error: Option<Failure>,
+    incomplete_details: Option<Value>,
+    instructions: Option<String>,
+    max_output_tokens: Option<u64>,
+    /// The agent.
+    model: String,
+    output: Vec<Item>,
+    parallel_tool_calls: bool,
+    previous_response_id: Option<String>,
+    conversation: Option<Place>,
+    reasoning: Map<String, Value>,
+    store: bool,
+    temperature: Option<f64>,
+    text: Map<String, Value>,
+    tool_choice: &'static str,
+    tools: Vec<Value>,
+    top_p: Option<f64>,
+    truncation: &'static str,
+    usage: Option<Usage>,
+    user: Option<String>,
+    metadata: Standing,
 }
 
-fn item(run: &Run, status: &str, content: Value) -> Value {
-    json!({ "type": "message", "id": run.answer_id(), "status": status, "role": "assistant", "content": content })
+/// Why there is no answer.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ResponseFailure")]
+struct Failure {
+    code: &'static str,
+    message: String,
 }
 
-fn part(text: &str) -> Value {
-    json!({ "type": "output_text", "text": text, "annotations": [], "logprobs": [] })
+/// The conversation that an answer stands in.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ResponseConversation")]
+struct Place {
+    id: String,
 }
 
-fn complete(view: &mut Value, run: &Run, answer: &Message) {
-    view["status"] = "completed".into();
-    view["output"] = json!([item(run, "completed", json!([part(&answer.text())]))]);
-    let used = used(answer);
-    view["usage"] = json!({
-        "input_tokens": used.input, "input_tokens_details": { "cached_tokens": 0 },
-        "output_tokens": used.output, "output_tokens_details": { "reasoning_tokens": 0 },
-        "total_tokens": used.total(),
-    });
+/// What an agent says.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ResponseItem")]
+struct Item {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    id: String,
+    status: &'static str,
+    role: &'static str,
+    content: Vec<Piece>,
 }
 
-fn fail(view: &mut Value, error: &Error, status: RunStatus) {
-    view["status"] = if status == RunStatus::Cancelled { "cancelled" } else { "failed" }.into();
-    view["error"] = json!({ "code": "server_error", "message": error.to_string() });
+/// A text of what it says.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ResponseText")]
+struct Piece {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    text: String,
+    annotations: Vec<Value>,
+    logprobs: Vec<Value>,
+}
+
+/// What models read and wrote for it.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ResponseUsage")]
+struct Usage {
+    input_tokens: u64,
+    input_tokens_details: Map<String, Value>,
+    output_tokens: u64,
+    output_tokens_details: Map<String, Value>,
+    total_tokens: u64,
+}
+
+fn map<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+impl ResponseView {
+    /// An answer that is being made.
+    fn of(run: &Run) -> Self {
+        Self {
+            id: format!("{PREFIX}{}", run.id),
+            object: "response",
+            created_at: run.created_at.0 / 1000,
+            status: "in_progress",
+            background: false,
+            error: None,
+            incomplete_details: None,
+            instructions: None,
+            max_output_tokens: None,
+            model: run.agent.to_string(),
+            output: Vec::new(),
+            parallel_tool_calls: true,
+            previous_response_id: None,
+            conversation: Some(Place { id: run.conversation.to_string() }),
+            reasoning: map([("effort", Value::Null), ("summary", Value::Null)]),
+            store: true,
+            temperature: None,
+            text: map([("format", json!({ "type": "text" }))]),
+            tool_choice: "auto",
+            tools: Vec::new(),
+            top_p: None,
+            truncation: "disabled",
+            usage: None,
+            user: None,
+            metadata: Standing::of(run),
+        }
+    }
+
+    fn complete(&mut self, run: &Run, answer: &Message) {
+        self.status = "completed";
+        self.output = vec![item(run, "completed", vec![part(&answer.text())])];
+        let used = used(answer);
+        self.usage = Some(Usage {
+            input_tokens: used.input,
+            input_tokens_details: map([("cached_tokens", 0.into())]),
+            output_tokens: used.output,
+            output_tokens_details: map([("reasoning_tokens", 0.into())]),
+            total_tokens: used.total(),
+        });
+    }
+
+    fn fail(&mut self, error: &Error, status: RunStatus) {
+        self.status = if status == RunStatus::Cancelled { "cancelled" } else { "failed" };
+        self.error = Some(Failure { code: "server_error", message: error.to_string() });
+    }
+}
+
+fn item(run: &Run, status: &'static str, content: Vec<Piece>) -> Item {
+    Item { kind: "message", id: run.answer_id().to_string(), status, role: "assistant", content }
+}
+
+fn part(text: &str) -> Piece {
+    Piece { kind: "output_text", text: text.to_owned(), annotations: Vec::new(), logprobs: Vec::new() }
 }
 
 /// The events of one answer, numbered.
 struct Events {
     talk: Talk,
-    view: Value,
+    view: ResponseView,
     sequence: u64,
 }
 
@@ -205,7 +315,7 @@ impl Events {
     fn opening(&mut self) -> Vec<Bytes> {
         let view = self.view.clone();
         let id = self.talk.run().answer_id();
-        let added = item(self.talk.run(), "in_progress", json!([]));
+        let added = item(self.talk.run(), "in_progress", Vec::new());
         vec![
             self.event("response.created", json!({ "response": view })),
             self.event("response.in_progress", json!({ "response": view })),
@@ -226,11 +336,11 @@ impl Events {
     fn ending(&mut self, answer: &Message) -> Vec<Bytes> {
         let (run, text) = (self.talk.run().clone(), answer.text().into_owned());
         let (id, whole) = (run.answer_id(), part(&text));
-        complete(&mut self.view, &run, answer);
-        let (view, done) = (self.view.clone(), item(&run, "completed", json!([whole])));
+        self.view.complete(&run, answer);
+        let (view, done) = (self.view.clone(), item(&run, "completed", vec![whole.clone()]));
         let at = json!({ "item_id": id, "output_index": 0, "content_index": 0 });
         let (mut said, mut finished) = (at.clone(), at);
-        (said["text"], said["logprobs"], finished["part"]) = (text.into(), json!([]), whole);
+        (said["text"], said["logprobs"], finished["part"]) = (text.into(), json!([]), json!(whole));
         vec![
             self.event("response.output_text.done", said),
             self.event("response.content_part.done", finished),
@@ -240,13 +350,13 @@ impl Events {
     }
 
     fn failure(&mut self, error: &Error) -> Bytes {
-        fail(&mut self.view, error, RunStatus::of(error.code));
+        self.view.fail(error, RunStatus::of(error.code));
         let view = self.view.clone();
         self.event("response.failed", json!({ "response": view }))
     }
 }
 
-fn events(talk: Talk, view: Value) -> impl Stream<Item = Bytes> {
+fn events(talk: Talk, view: ResponseView) -> impl Stream<Item = Bytes> {
     let mut events = Events { talk, view, sequence: 0 };
     let opening = events.opening();
     let rest = stream::unfold(events, |mut events| async move {

@@ -77,7 +77,8 @@ fn read_from(
 ) -> Result<Vec<Record>, Fault> {
     let slots = slots(state, store, stream, from, limit)?;
     let mut reader = Reader::new(store);
-    (from..).zip(slots).map(|(seq, slot)| reader.record(slot, Position { stream, seq })).collect()
+    // The slots first: where there are none, `from` may be the last number there is, and has no next.
+    slots.into_iter().zip(from..).map(|(slot, seq)| reader.record(slot, Position { stream, seq })).collect()
 }
 
 /// The last records with a `seq` below `before`, oldest first.

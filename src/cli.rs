@@ -1,32 +1,55 @@
 //! The command line: what may be typed, and what the process answers with.
 //!
-//! Exit status: 0 when it was done, 2 for wrong usage or configuration or a file that will not do, 1 for everything else,
-//! such as a run that comes out differently. An error of ours is one
-//! line on standard error; wrong usage is answered by clap.
+//! The exit status is that of [`STATUS`]. An error of ours is one line on standard error; wrong usage is answered by clap.
+//! A command is a file.
 
+mod agents;
+mod chat;
+mod completions;
+mod config;
+mod following;
 mod key;
+mod man;
+mod out;
 mod progress;
+mod publish;
+mod remote;
 mod replay;
+mod send;
 mod serve;
+mod status;
 mod store;
+mod tail;
+mod talk;
 mod token;
+mod watch;
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use callboard_actors::protocol::{ChannelId, Result as ProtocolResult, Scope, TenantId};
+use callboard_actors::protocol::{ChannelId, ConversationId, Result as ProtocolResult, Scope, TenantId};
 use clap::builder::PossibleValue;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::client::Fault;
 use crate::config::{Config, ConfigError, Flags};
 use crate::logging::one_line;
+
+/// What the program ends with.
+const STATUS: &str = "\
+Exit status:
+  0  it was done
+  1  it was not: no answer, a refusal, a store that is damaged, a run that comes out differently
+  2  wrong usage or configuration, or a file that will not do
+  3  no server answers, or the connection was lost
+  4  the server refused the credentials";
 
 /// A coordination server for AI agents: one runtime, five WebSocket dialects, nothing acknowledged is lost.
 ///
 /// Without a command it serves, as `callboard serve` does.
 #[derive(Parser, Debug)]
-#[command(name = "callboard", version, args_conflicts_with_subcommands = true)]
+#[command(name = "callboard", version, args_conflicts_with_subcommands = true, after_help = STATUS)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -38,6 +61,23 @@ struct Cli {
 enum Command {
     /// Run the server (the default).
     Serve(serve::ServeArgs),
+    /// Talk to agents, line by line; at a terminal, or in a pipe.
+    Chat(chat::ChatArgs),
+    /// Ask an agent one thing, and print its answer.
+    Send(send::SendArgs),
+    /// Print events and streams as they happen.
+    Watch(watch::WatchArgs),
+    /// Publish in a channel.
+    Publish(publish::PublishArgs),
+    /// Print the publications of a channel, each once, over lost connections and restarts.
+    Tail(tail::TailArgs),
+    /// Show how the server is.
+    Status(status::StatusArgs),
+    /// List the agents.
+    Agents(agents::AgentsArgs),
+    /// Check or show the configuration.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// Print a token (JWT), signed with the server's secret.
     Token(token::TokenArgs),
     /// Play a run again from its record, and print what differs.
@@ -55,6 +95,10 @@ enum Command {
     Export(store::ExportArgs),
     /// Read such lines into an empty store. The server must not run.
     Import(store::ImportArgs),
+    /// Print what a shell needs to complete this command line.
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write all of them.
+    Man(man::ManArgs),
 }
 
 /// Where the data folder of the server is, for the commands that share it with a running one.
@@ -82,25 +126,57 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(usage) => return said(&usage),
     };
-    let done = match cli.command {
-        None => serve::run(cli.serve).map(|()| true),
-        Some(Command::Serve(args)) => serve::run(args).map(|()| true),
-        Some(Command::Token(args)) => token::run(args).map(|()| true),
-        Some(Command::Backup(args)) => store::backup(args).map(|()| true),
-        Some(Command::Restore(args)) => store::restore(args).map(|()| true),
-        Some(Command::Verify(args)) => store::verify(args).map(|()| true),
-        Some(Command::Export(args)) => store::export(args).map(|()| true),
-        Some(Command::Import(args)) => store::import(args).map(|()| true),
-        Some(Command::Replay(args)) => replay::run(&args),
-        Some(Command::Key(command)) => key::run(command).map(|()| true),
-    };
-    let error = match done {
+    let error = match done(cli) {
         Ok(good) => return if good { ExitCode::SUCCESS } else { ExitCode::FAILURE },
+        // Whoever closes a pipe has what they wanted.
+        Err(error) if error.is::<out::ReaderGone>() => return ExitCode::SUCCESS,
         Err(error) => error,
     };
     // Nothing can be done where standard error is closed.
     let _ = writeln!(std::io::stderr(), "callboard: {}", one_line(&format!("{error:#}")));
-    ExitCode::from(if error.is::<ConfigError>() { 2 } else { 1 })
+    ExitCode::from(status_of(&error))
+}
+
+/// Does it; false if it was done and came out badly.
+fn done(cli: Cli) -> anyhow::Result<bool> {
+    let Some(command) = cli.command else { return serve::run(cli.serve).map(|()| true) };
+    match command {
+        Command::Chat(args) => return chat::run(&args),
+        Command::Send(args) => return send::run(&args),
+        Command::Replay(args) => return replay::run(&args),
+        Command::Serve(args) => serve::run(args),
+        Command::Watch(args) => watch::run(&args),
+        Command::Publish(args) => publish::run(&args),
+        Command::Tail(args) => tail::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Agents(args) => agents::run(&args),
+        Command::Config(command) => config::run(command),
+        Command::Token(args) => token::run(args),
+        Command::Key(command) => key::run(command),
+        Command::Backup(args) => store::backup(args),
+        Command::Restore(args) => store::restore(args),
+        Command::Verify(args) => store::verify(args),
+        Command::Export(args) => store::export(args),
+        Command::Import(args) => store::import(args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+    }
+    .map(|()| true)
+}
+
+fn status_of(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<Fault>() {
+        Some(Fault::Unreachable(..) | Fault::Lost(_)) => 3,
+        Some(Fault::Refused(_)) => 4,
+        Some(Fault::Failed { .. }) => 1,
+        None if error.is::<ConfigError>() => 2,
+        None => 1,
+    }
+}
+
+/// The command line as a whole, for what describes it.
+fn root() -> clap::Command {
+    Cli::command()
 }
 
 /// Shows help, the version, or what is wrong with the usage.
@@ -152,14 +228,16 @@ fn channel(text: &str) -> Result<ChannelId, String> {
     told(ChannelId::parse("channel", text))
 }
 
+fn conversation(text: &str) -> Result<ConversationId, String> {
+    told(ConversationId::parse("conversation", text))
+}
+
 fn told<T>(parsed: ProtocolResult<T>) -> Result<T, String> {
     parsed.map_err(|error| error.details)
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

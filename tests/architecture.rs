@@ -112,3 +112,8 @@ fn sockets_and_http_reach_the_runtime_by_its_entrances() {
     forbid("src/ws", &never, &[]);
     forbid("src/http", &never, &[]);
 }
+
+#[test]
+fn the_client_knows_nothing_of_the_server() {
+    forbid("src/client", &["callboard_actors", "crate::server", "crate::http", "crate::ws", "crate::dialect"], &[]);
+}

@@ -109,6 +109,66 @@ fn wrong_configuration_is_one_line_and_status_2() {
 }
 
 #[test]
+fn the_configuration_is_checked_and_shown_without_a_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("my.toml");
+    std::fs::write(&file, "[limits]\nbatch = 7\n[mcp.a]\nurl = \"http://me:s3cret@a.example/mcp\"\n").unwrap();
+    let file = file.to_str().unwrap();
+    let checked = stdout(&callboard(&["config", "check", "--config", file], &[]));
+    assert!(checked.contains("sound") && checked.contains("nyx, aria, sage"), "{checked}");
+    let shown = stdout(&callboard(&["config", "show", "--config", file, "--bind", "127.0.0.1:9"], &[]));
+    let table: toml::Table = toml::from_str(&shown).unwrap();
+    assert_eq!(table["limits"]["batch"].as_integer(), Some(7));
+    assert_eq!(table["server"]["bind"][0].as_str(), Some("127.0.0.1:9"));
+    assert!(!shown.contains("s3cret"), "{shown}");
+    let json = stdout(&callboard(&["config", "show", "--json", "--config", file], &[]));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["limits"]["batch"], 7);
+    let wrong = callboard(&["config", "check", "--bind", "here"], &[]);
+    assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[test]
+fn the_manual_and_the_completions_know_every_command() {
+    let help = stdout(&callboard(&["--help"], &[]));
+    let listed = help.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
+    let commands: Vec<&str> = listed
+        .lines()
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .map(|line| line.split_whitespace().next().unwrap())
+        .collect();
+    for known in ["serve", "chat", "send", "watch", "publish", "tail", "status", "agents", "config", "backup", "man"] {
+        assert!(commands.contains(&known), "{known} is missing: {commands:?}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("man");
+    stdout(&callboard(&["man", "--to", to.to_str().unwrap()], &[]));
+    let page = stdout(&callboard(&["man"], &[]));
+    assert!(page.contains(".TH callboard 1") && page.contains("Exit status"), "{page}");
+    let scripts = ["bash", "zsh", "fish"].map(|shell| stdout(&callboard(&["completions", shell], &[])));
+    for command in commands {
+        assert!(page.contains(command) && scripts.iter().all(|script| script.contains(command)), "{command}");
+        assert!(command == "help" || to.join(format!("callboard-{command}.1")).exists(), "{command} has no page");
+    }
+}
+
+#[test]
+fn programs_read_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = [("CALLBOARD_DATA_DIR", folder.path().to_str().unwrap())];
+    let json = |args: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&stdout(&callboard(&[args, &["--json"]].concat(), &here))).unwrap()
+    };
+    let token = json(&["token", "--tenant", "t", "--agent", "a"])["token"].as_str().unwrap().to_owned();
+    assert_eq!(principal(folder.path(), &token).unwrap().subject.as_str(), "a");
+    let made = json(&["key", "create", "--tenant", "t", "--name", "n"]);
+    assert_eq!(principal(folder.path(), made["key"].as_str().unwrap()).unwrap().subject.as_str(), "n");
+    let listed = json(&["key", "list"]);
+    assert_eq!((&listed["keys"][0]["id"], &listed["keys"][0]["key"]), (&made["id"], &serde_json::Value::Null));
+    assert!(json(&["key", "revoke", "n"])["revoked_at"].is_string());
+}
+
+#[test]
 fn wrong_usage_is_status_2_and_help_is_not() {
     for args in [
         &["dance"][..],
@@ -119,6 +179,10 @@ fn wrong_usage_is_status_2_and_help_is_not() {
         &["token", "--tenant", "t", "--agent", "a", "--ttl", "0s"],
         &["key", "create", "--tenant", "t", "--name", ""],
         &["--bind", "127.0.0.1:0", "token"],
+        &["tail", "a/b"],
+        &["tail", "a", "--since", "1", "--lines", "2"],
+        &["status", "--watch=0"],
+        &["completions", "abacus"],
     ] {
         let output = callboard(args, &[]);
         assert_eq!(output.status.code(), Some(2), "{args:?}");

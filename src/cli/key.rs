@@ -2,7 +2,9 @@
 
 use callboard_actors::protocol::{Subject, TenantId};
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
+use super::out::{self, Format};
 use super::{DataArgs, ScopeArg, print, scopes, told};
 use crate::auth::{KeyFile, KeyRecord, expose};
 
@@ -12,7 +14,7 @@ pub(super) enum KeyCommand {
     /// Make a key and print it, once: only its hash is kept.
     Create(CreateArgs),
     /// List the keys, without what is secret in them.
-    List(DataArgs),
+    List(ListArgs),
     /// Revoke a key by its id, or by its name where one key in use has it.
     Revoke(RevokeArgs),
 }
@@ -31,6 +33,17 @@ pub(super) struct CreateArgs {
     scopes: Vec<ScopeArg>,
     #[command(flatten)]
     data: DataArgs,
+    #[command(flatten)]
+    format: Format,
+}
+
+/// What `key list` takes.
+#[derive(Args, Debug)]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    format: Format,
 }
 
 /// What `key revoke` takes.
@@ -41,12 +54,14 @@ pub(super) struct RevokeArgs {
     which: String,
     #[command(flatten)]
     data: DataArgs,
+    #[command(flatten)]
+    format: Format,
 }
 
 pub(super) fn run(command: KeyCommand) -> anyhow::Result<()> {
     match command {
         KeyCommand::Create(args) => create(args),
-        KeyCommand::List(data) => list(data),
+        KeyCommand::List(args) => list(args),
         KeyCommand::Revoke(args) => revoke(args),
     }
 }
@@ -54,6 +69,11 @@ pub(super) fn run(command: KeyCommand) -> anyhow::Result<()> {
 fn create(args: CreateArgs) -> anyhow::Result<()> {
     let file = KeyFile::at(&args.data.folder()?);
     let (record, key) = file.create(args.tenant, args.name, scopes(&args.scopes))?;
+    if args.format.json {
+        let mut shown = object(&record);
+        shown["key"] = expose(&key).into();
+        return out::json(&shown);
+    }
     print(&format!(
         "Key {} of {} in tenant {}. It is shown this once:\n{}",
         record.id,
@@ -63,13 +83,24 @@ fn create(args: CreateArgs) -> anyhow::Result<()> {
     ))
 }
 
-fn list(data: DataArgs) -> anyhow::Result<()> {
-    let rows: Vec<_> = KeyFile::at(&data.folder()?).list()?.iter().map(row).collect();
+fn list(args: ListArgs) -> anyhow::Result<()> {
+    let records = KeyFile::at(&args.data.folder()?).list()?;
+    if args.format.json {
+        return out::json(&json!({ "keys": records.iter().map(object).collect::<Vec<_>>() }));
+    }
+    let rows: Vec<_> = records.iter().map(row).collect();
     print(
         &[vec!["ID           TENANT           NAME             CREATED                  STATE".to_owned()], rows]
             .concat()
             .join("\n"),
     )
+}
+
+/// A key without what is secret in it.
+fn object(record: &KeyRecord) -> Value {
+    let KeyRecord { id, tenant, name, created_at, .. } = record;
+    let revoked = record.revoked_at.map(|at| at.to_string());
+    json!({ "id": id, "tenant": tenant, "name": name, "created_at": created_at.to_string(), "revoked_at": revoked })
 }
 
 fn row(record: &KeyRecord) -> String {
@@ -80,6 +111,9 @@ fn row(record: &KeyRecord) -> String {
 
 fn revoke(args: RevokeArgs) -> anyhow::Result<()> {
     let record = KeyFile::at(&args.data.folder()?).revoke(&args.which)?;
+    if args.format.json {
+        return out::json(&object(&record));
+    }
     print(&format!("Key {} of {} in tenant {} is revoked.", record.id, record.name, record.tenant))
 }
 

@@ -1,6 +1,11 @@
 //! How far something is, shown on a terminal and nowhere else.
 
+use std::time::Duration;
+
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// How often what goes on is seen to.
+const BEAT: Duration = Duration::from_millis(100);
 
 /// A line on the terminal; nothing where standard error is none. It goes when this is dropped.
 #[derive(Debug)]
@@ -17,6 +22,16 @@ impl Progress {
             bar.set_style(style);
         }
         bar.set_message(what);
+        Self { bar }
+    }
+
+    /// Shows that `what` goes on, where nobody knows how far it is.
+    pub fn spinning(what: &'static str) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_message(what);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(BEAT);
         Self { bar }
     }
 

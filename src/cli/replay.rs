@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::out::{self, Format};
 use super::print;
+use super::progress::Progress;
 use crate::config::{Config, ConfigError, Flags};
 use crate::record::Record;
 use crate::replay;
@@ -17,6 +19,8 @@ pub(super) struct ReplayArgs {
     /// A configuration whose agent of the same name does the run, instead of the recorded one.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    format: Format,
 }
 
 /// Plays the run again; false if it comes out differently.
@@ -35,7 +39,13 @@ pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<bool> {
         }
         None => None,
     };
+    let progress = Progress::spinning("replay");
     let comparison = replay::replay(&record, agent).map_err(refused)?;
-    print(&comparison.to_string())?;
+    drop(progress);
+    if args.format.json {
+        out::json(&comparison.json())?
+    } else {
+        print(&comparison.to_string())?
+    }
     Ok(comparison.same)
 }

@@ -11,7 +11,9 @@ use callboard_actors::journal::Journal;
 use callboard_actors::journal::sled::{Options, SledJournal};
 use callboard_actors::transfer;
 use clap::Args;
+use serde_json::{Value, json};
 
+use super::out::{self, Format};
 use super::progress::Progress;
 use super::{DataArgs, print};
 use crate::upkeep::control::{Answer, Order, Seen, ask};
@@ -25,6 +27,8 @@ pub(super) struct BackupArgs {
     to: PathBuf,
     #[command(flatten)]
     data: DataArgs,
+    #[command(flatten)]
+    format: Format,
 }
 
 /// What `restore` takes.
@@ -38,6 +42,8 @@ pub(super) struct RestoreArgs {
     replace: bool,
     #[command(flatten)]
     data: DataArgs,
+    #[command(flatten)]
+    format: Format,
 }
 
 /// What `verify` takes.
@@ -48,6 +54,8 @@ pub(super) struct VerifyArgs {
     backup: Option<PathBuf>,
     #[command(flatten)]
     data: DataArgs,
+    #[command(flatten)]
+    format: Format,
 }
 
 /// What `export` takes.
@@ -58,6 +66,8 @@ pub(super) struct ExportArgs {
     to: PathBuf,
     #[command(flatten)]
     data: DataArgs,
+    #[command(flatten)]
+    format: Format,
 }
 
 /// What `import` takes.
@@ -68,13 +78,21 @@ pub(super) struct ImportArgs {
     from: PathBuf,
     #[command(flatten)]
     data: DataArgs,
+    #[command(flatten)]
+    format: Format,
 }
 
 pub(super) fn backup(args: BackupArgs) -> anyhow::Result<()> {
     let data_dir = args.data.folder()?;
     let to = absolute(&args.to)?;
     let manifest = back_up(&data_dir, &to, &Progress::new("backup", "segments"))?;
-    print(&format!("Backup of {} records in {}.", manifest.records, to.display()))
+    let said = format!("Backup of {} records in {}.", manifest.records, to.display());
+    tell(args.format, &said, || json!({ "records": manifest.records, "folder": to, "made_at": manifest.made_at }))
+}
+
+/// Says how it ended, to people or to programs.
+fn tell(format: Format, said: &str, object: impl FnOnce() -> Value) -> anyhow::Result<()> {
+    if format.json { out::json(&object()) } else { print(said) }
 }
 
 fn back_up(data_dir: &Path, to: &Path, progress: &Progress) -> anyhow::Result<Manifest> {
@@ -96,11 +114,12 @@ pub(super) fn restore(args: RestoreArgs) -> anyhow::Result<()> {
     let (manifest, seen, aside) =
         upkeep::restore(&args.from, &data_dir, args.replace, &|done, of| progress.tell(done, of))?;
     drop(progress);
-    if let Some(aside) = aside {
-        print(&format!("What was there is in {}.", aside.display()))?;
-    }
     let (made, records) = (manifest.made_at, seen.records);
-    print(&format!("Restored the backup of {made} into {}: {records} records.", data_dir.display()))
+    let mut said = format!("Restored the backup of {made} into {}: {records} records.", data_dir.display());
+    if let Some(aside) = &aside {
+        said = format!("What was there is in {}.\n{said}", aside.display());
+    }
+    tell(args.format, &said, || json!({ "records": records, "folder": data_dir, "made_at": made, "aside": aside }))
 }
 
 pub(super) fn verify(args: VerifyArgs) -> anyhow::Result<()> {
@@ -120,11 +139,18 @@ pub(super) fn verify(args: VerifyArgs) -> anyhow::Result<()> {
         }
     };
     drop(progress);
-    seen.findings.iter().try_for_each(|finding| print(finding))?;
     let Seen { places, streams, records, segments, findings } = seen;
-    print(&format!("{places} places, {streams} streams, {records} records, {segments} segments."))?;
+    let mut said = findings.clone();
+    said.push(format!("{places} places, {streams} streams, {records} records, {segments} segments."));
+    if findings.is_empty() {
+        said.push("The store is sound.".to_owned());
+    }
+    tell(args.format, &said.join("\n"), || {
+        json!({ "sound": findings.is_empty(), "places": places, "streams": streams, "records": records,
+                "segments": segments, "findings": findings })
+    })?;
     ensure!(findings.is_empty(), "the store is damaged: {} findings. Restore a backup", findings.len());
-    print("The store is sound.")
+    Ok(())
 }
 
 fn walk(folder: &Path, progress: &Progress) -> anyhow::Result<Seen> {
@@ -155,7 +181,11 @@ pub(super) fn export(args: ExportArgs) -> anyhow::Result<()> {
     drop(progress);
     close(&journal)?;
     // Standard output may be the export itself.
-    writeln!(io::stderr(), "Exported {} places with {} records.", moved.places, moved.records)?;
+    if args.format.json {
+        writeln!(io::stderr(), "{}", json!({ "places": moved.places, "records": moved.records }))?;
+    } else {
+        writeln!(io::stderr(), "Exported {} places with {} records.", moved.places, moved.records)?;
+    }
     Ok(())
 }
 
@@ -205,7 +235,8 @@ pub(super) fn import(args: ImportArgs) -> anyhow::Result<()> {
             return Err(error).with_context(|| format!("{shown} was not imported"));
         }
     };
-    print(&format!("Imported {} places with {} records.", moved.places, moved.records))
+    let said = format!("Imported {} places with {} records.", moved.places, moved.records);
+    tell(args.format, &said, || json!({ "places": moved.places, "records": moved.records }))
 }
 
 fn close(journal: &SledJournal) -> anyhow::Result<()> {

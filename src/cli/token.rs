@@ -5,7 +5,9 @@ use std::time::Duration;
 use callboard_actors::protocol::{AgentName, ChannelId, TenantId};
 use clap::Args;
 use humantime_serde::re::humantime::parse_duration;
+use serde_json::json;
 
+use super::out::{self, Format};
 use super::{DataArgs, ScopeArg, channel, print, scopes, told};
 use crate::auth::{Grant, Signer};
 
@@ -32,6 +34,8 @@ pub(super) struct TokenArgs {
     ttl: Duration,
     #[command(flatten)]
     data: DataArgs,
+    #[command(flatten)]
+    format: Format,
 }
 
 pub(super) fn run(args: TokenArgs) -> anyhow::Result<()> {
@@ -43,7 +47,8 @@ pub(super) fn run(args: TokenArgs) -> anyhow::Result<()> {
         scopes: scopes(&args.scopes),
         life: args.ttl,
     };
-    print(&signer.sign(&grant)?)
+    let token = signer.sign(&grant)?;
+    if args.format.json { out::json(&json!({ "token": token })) } else { print(&token) }
 }
 
 fn agent(text: &str) -> Result<AgentName, String> {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use callboard_actors::protocol::{Error, RunStatus};
 use callboard_actors::tape::{Call, Take};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Played;
 use crate::record::Record;
@@ -37,6 +37,14 @@ impl fmt::Display for Comparison {
             played.iter().try_for_each(|line| write!(f, "\n+ {line}"))?;
         }
         Ok(())
+    }
+}
+
+impl Comparison {
+    /// The same for programs.
+    pub fn json(&self) -> Value {
+        let part = |part: &Part| json!({ "what": part.name, "recorded": part.recorded, "played": part.played });
+        json!({ "same": self.same, "title": self.title, "differences": self.parts.iter().map(part).collect::<Vec<_>>() })
     }
 }
 

@@ -1,0 +1,5 @@
+import { connect } from "callboard";
+
+const board = await connect();
+console.log(await board.publish("news", { headline: "hello" }));
+await board.close();

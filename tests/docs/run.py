@@ -1,7 +1,7 @@
 """Runs the commands of the documents: every block of `sh`, those of a document one after another, in a world of its own.
 
 What differs from a person's terminal: ports are free ones, `callboard serve` goes on in the background once it is ready
-(and ends before the next one starts), `cargo build` and `cargo run` use the program that was built already, `cargo test`
+(and ends before the next one starts), what follows events for ever does so for five seconds, `cargo build` and `cargo run` use the program that was built already, `cargo test`
 is left to the other steps of .ci/run, and an HTTP error fails a `curl`.
 """
 
@@ -34,7 +34,15 @@ up() {
         sleep 0.1
     done
 }
-callboard() { case "${1:-serve}" in serve) up "$@" ;; *) "$CALLBOARD" "$@" ;; esac; }
+# What goes on until somebody ends it is ended here, after a while in which it must not have failed.
+endless() { local status=0; timeout 5 "$CALLBOARD" "$@" || status=$?; [ "$status" = 0 ] || [ "$status" = 124 ]; }
+callboard() {
+    case "${1:-serve} $*" in
+        serve*) up "$@" ;;
+        tail* | watch* | *--watch*) endless "$@" ;;
+        *) "$CALLBOARD" "$@" ;;
+    esac
+}
 cargo() { case "$1" in run) up serve ;; build | test) : ;; *) echo "cargo $1 is not known here"; return 1 ;; esac; }
 curl() {
     case " $* " in *" %{http_code} "*) command curl "$@" ;; *) command curl --fail-with-body "$@" ;; esac
@@ -71,6 +79,7 @@ def run(path, program):
     with tempfile.TemporaryDirectory() as world:
         environment = {
             "PATH": os.environ["PATH"], "HOME": world, "CALLBOARD": program, "CALLBOARD_BIND": f"127.0.0.1:{ports['3001']}",
+            "CALLBOARD_URL": f"http://127.0.0.1:{ports['3001']}",
         }
         done = subprocess.run(
             ["bash", "-c", script], cwd=world, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

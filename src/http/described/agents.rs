@@ -49,7 +49,7 @@ fn protocol(api: &mut Api) {
         .takes::<Map<String, Value>>()
         .answers::<Value>(200, "The reply, or a stream with it.")
         .gives::<String>(200, "text/event-stream", "The reply, or a stream with it.")
-        .is_silent(202, "Taken; there is nothing to say.")
+        .silently(202, "Taken; there is nothing to say.")
         .refuses_also(&refusals);
     api.on(TAG, Method::GET, "/mcp", "hearMcp", "Opens the stream of a session of the Model Context Protocol")
         .says(words)
@@ -57,8 +57,8 @@ fn protocol(api: &mut Api) {
         .refuses_also(&refusals);
     api.on(TAG, Method::DELETE, "/mcp", "endMcp", "Ends a session of the Model Context Protocol")
         .says(words)
-        .is_silent(200, "It has ended.")
-        .is_silent(202, "It ends.")
-        .is_silent(204, "It has ended.")
+        .silently(200, "It has ended.")
+        .silently(202, "It ends.")
+        .silently(204, "It has ended.")
         .refuses_also(&refusals);
 }

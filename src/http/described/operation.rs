@@ -117,7 +117,7 @@ impl<'a> Operation<'a> {
     }
 
     /// An answer without a body.
-    pub fn is_silent(mut self, status: u16, words: &str) -> Self {
+    pub fn silently(mut self, status: u16, words: &str) -> Self {
         self.at()["responses"][status.to_string()] = json!({ "description": words });
         self
     }

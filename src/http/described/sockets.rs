@@ -21,7 +21,7 @@ pub fn describe(api: &mut Api) {
 }
 
 fn socket(operation: Operation<'_>) -> Operation<'_> {
-    operation.is_silent(101, "From here on frames are exchanged.").refuses_also(&[400, 426, 503])
+    operation.silently(101, "From here on frames are exchanged.").refuses_also(&[400, 426, 503])
 }
 
 fn channels(api: &mut Api, path: &'static str, name: &str) {

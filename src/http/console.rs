@@ -76,7 +76,8 @@ mod tests {
     fn every_file_is_built_in() {
         let mut found = Vec::new();
         walk(&Path::new(env!("CARGO_MANIFEST_DIR")).join("console"), &mut found);
-        found.retain(|path| !path.ends_with(".sh") && !path.ends_with(".md"));
+        // The viewer of `/docs` is `docs.rs`'s.
+        found.retain(|path| ![".sh", ".md"].iter().any(|end| path.ends_with(end)) && !path.starts_with("viewer/"));
         found.sort();
         let mut listed: Vec<_> = ASSETS.iter().map(|asset| asset.path.to_owned()).collect();
         listed.sort();

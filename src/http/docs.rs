@@ -1,6 +1,6 @@
 //! `GET /docs`: the description of the API for people to read and try, by Swagger UI, which is built in.
 //!
-//! Its files stand in `viewer/`; it loads nothing from elsewhere.
+//! Its files stand in `console/viewer/`; it loads nothing from elsewhere.
 
 use std::sync::LazyLock;
 
@@ -18,11 +18,11 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// Every file of the viewer; the first is the page.
 static ASSETS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
     [
-        Asset::new("index.html", include_bytes!("../../viewer/index.html")),
-        Asset::new("start.js", include_bytes!("../../viewer/start.js")),
-        Asset::new("swagger-ui.js", include_bytes!("../../viewer/vendor/swagger-ui.js")),
-        Asset::new("swagger-ui.css", include_bytes!("../../viewer/vendor/swagger-ui.css")),
-        Asset::new("LICENSES.txt", include_bytes!("../../viewer/vendor/LICENSES.txt")),
+        Asset::new("index.html", include_bytes!("../../console/viewer/index.html")),
+        Asset::new("start.js", include_bytes!("../../console/viewer/start.js")),
+        Asset::new("swagger-ui.js", include_bytes!("../../console/viewer/vendor/swagger-ui.js")),
+        Asset::new("swagger-ui.css", include_bytes!("../../console/viewer/vendor/swagger-ui.css")),
+        Asset::new("LICENSES.txt", include_bytes!("../../console/viewer/vendor/LICENSES.txt")),
     ]
 });
 

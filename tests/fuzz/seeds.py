@@ -53,7 +53,7 @@ def main():
     for record in records():
         keep("records", record)
     count = 0
-    for path in sorted((ROOT.parent / "tests" / "transcripts").glob("*.txt")):
+    for path in sorted((ROOT.parent / "transcripts").glob("*.txt")):
         for frame in frames(path.read_text()):
             keep(TARGETS[path.name[:3]], frame.encode())
             fragments = frame.encode()[:200]

@@ -1,5 +1,5 @@
 # A small image: the program alone, for a user without rights. From the project's folder:
-#     docker build --file deploy/Dockerfile --tag callboard .
+#     docker build --tag callboard .
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /source
 COPY . .

@@ -195,7 +195,11 @@ impl<'a> Archive<'a> {
         let (mut upto, mut bytes) = (after, 0);
         while page.len() < limit && bytes < PAGE_BYTES {
             let piece = PIECE.min(limit - page.len());
-            let read = channel::reading::page(self.journal, place, self.tenant(), Some(id), upto, piece)?;
+            let read = match channel::reading::page(self.journal, place, self.tenant(), Some(id), upto, piece) {
+                // Trimmed while this page was read: what was read stands, and who goes on from there is told.
+                Err(error) if error.code == Code::CursorExpired && !page.is_empty() => break,
+                read => read?,
+            };
             let Some(last) = read.last() else { return Ok((page, None)) };
             upto = last.seq;
             bytes += read.iter().map(|one| one.content.len()).sum::<usize>();

@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn tables_have_no_lines_and_times_are_short() {
         let shown = table(&["NAME", "N"], vec![vec!["long name".into(), "1".into()], vec!["x".into(), "22".into()]]);
-        assert_eq!(shown, "NAME        N\nlong name   1\nx           22");
+        assert_eq!(shown, "NAME       N\nlong name  1\nx          22");
         let spans = [999, 61_000, 3_700_000, 90_000_000].map(span);
         assert_eq!(spans, ["0s", "1m 1s", "1h 1m", "1d 1h"]);
     }

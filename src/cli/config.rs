@@ -54,5 +54,7 @@ fn sound(config: &Config, json: bool) -> anyhow::Result<()> {
     if json {
         return out::json(&json!({ "sound": true, "bind": bind, "agents": agents }));
     }
-    print(&format!("The configuration is sound: it listens on {bind}, with the agents {}.", agents.join(", ")))
+    let addresses: Vec<&str> = bind.as_array().into_iter().flatten().filter_map(|one| one.as_str()).collect();
+    let (addresses, agents) = (addresses.join(" and "), agents.join(", "));
+    print(&format!("The configuration is sound: it listens on {addresses}, with the agents {agents}."))
 }

@@ -4,10 +4,11 @@
 //! which socket is behind a member it does not know.
 //!
 //! `asking` takes requests for agents, `running` minds their runs, `passing` hands them from agent to agent, `writing`
-//! appends and tells, `manners` is the rest: joining, handing over, typing. `waiting` is about runs that wait for
-//! approval. `record` and `taped` are the durable form.
+//! appends and tells, `manners` is the rest: joining, handing over, typing. `waiting`, `deciding` and `restoring`
+//! are about runs that wait for approval. `record` and `taped` are the durable form.
 
 mod asking;
+mod deciding;
 pub mod inquiry;
 mod listed;
 pub mod loading;
@@ -15,6 +16,7 @@ pub mod manners;
 mod members;
 mod passing;
 pub mod record;
+mod restoring;
 mod running;
 pub mod taped;
 mod waiting;

@@ -33,11 +33,6 @@ const OWN_AGENTS: f64 = 3.0;
 
 /// How memory may differ at the end from what it was after the warm-up.
 const TOLERANCE: f64 = 0.10;
-/// The shortest run whose memory is judged: in a shorter one caches and indexes are still filling after the warm-up.
-const SETTLED: f64 = 5.0;
-/// Threads and descriptors that may be more at the end: lent for a moment and not yet given back. What is lost with each
-/// of thousands of sessions is more.
-const SLACK: u64 = 8;
 
 /// Places leave memory soon; nobody is held up by a rate that is meant for people. A small cache is full after the
 /// warm-up, so that what grows afterwards is something else.
@@ -134,7 +129,7 @@ async fn soak(args: &Args) -> bool {
     judge_rest(&scene, "at the end", &left);
     samples.push(after.clone());
 
-    judge(&scene, &before, &after, args.minutes >= SETTLED);
+    judge(&scene, &before, &after);
     let own = server.tool(&["token", "--tenant", "default", "--agent", "reader"]);
     scene.ledger.check(&server, &own).await;
     if !server.terminate().success() {
@@ -217,15 +212,15 @@ fn judge_rest(scene: &Scene, when: &str, left: &[String]) {
     }
 }
 
-fn judge(scene: &Scene, before: &Sample, after: &Sample, settled: bool) {
+fn judge(scene: &Scene, before: &Sample, after: &Sample) {
     let ratio = after.memory as f64 / before.memory as f64;
-    if settled && ratio > 1.0 + TOLERANCE {
+    if ratio > 1.0 + TOLERANCE {
         scene.ledger.violation(format!("memory at rest went from {} to {} KiB", before.memory, after.memory));
     }
     for (what, before, after) in
         [("threads", before.threads, after.threads), ("descriptors", before.descriptors, after.descriptors)]
     {
-        if after > before + SLACK {
+        if after > before {
             scene.ledger.violation(format!("{what} at rest went from {before} to {after}"));
         }
     }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use actix::prelude::*;
 
 use super::Conversation;
+use super::deciding::Verdict;
 use super::passing::Passed;
 use super::record::{FAILURES, FailureRecord, MESSAGES, MessageRecord, STATES, StateRecord};
-use super::waiting::Verdict;
 use crate::journal::format::encode;
 use crate::journal::{Batch, Entry, Position, Stream};
 use crate::place;

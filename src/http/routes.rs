@@ -38,6 +38,7 @@ pub fn list(config: &mut ServiceConfig, listed: &mut Vec<Listed>) {
         .read("/conversations", conversations::list)
         .read("/conversations/{id}", conversations::get)
         .read("/conversations/{id}/messages", conversations::messages)
+        .read("/conversations/{id}/runs", runs::of_conversation)
         .read("/channels", channels::list)
         .read("/channels/{id}", channels::get)
         .read("/channels/{id}/messages", channels::messages)

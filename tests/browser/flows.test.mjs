@@ -203,7 +203,9 @@ test("a channel is made by publishing, heard live, and replayed from a point", a
 
 test("a run is shown along its time", async () => {
   const page = await browser.page(house, "#/conversation/timed");
+  const talk = await browser.page(house, "#/conversation/timed");
   await live(page);
+  await live(talk);
   await say(page, "compute 6 * 7");
   await answers(page).first().waitFor();
   await page.getByText("How it came about").click();
@@ -211,8 +213,24 @@ test("a run is shown along its time", async () => {
   await page.locator(".timeline li", { hasText: "Waited" }).waitFor();
   await page.locator(".timeline .tool", { hasText: "arithmetic" }).waitFor();
   await page.locator(".timeline li", { hasText: "Answered" }).waitFor();
+  // All that was asked for in a conversation, from where any of it is seen.
+  await say(talk, "compute 6 * 8");
+  await answers(talk).nth(1).waitFor();
+  await house.down("SIGKILL");
+  await house.up();
+  await page.reload();
+  await page.locator(".crumbs").getByRole("link", { name: "timed", exact: true }).click();
+  const runs = page.getByRole("list", { name: "Runs of timed" }).locator("li");
+  await runs.nth(1).waitFor();
+  assert.deepEqual(await runs.locator(".pill").allInnerTexts(), ["completed", "completed"]);
+  await runs.last().getByRole("link").click();
+  await page.locator(".timeline li", { hasText: "6 * 7" }).first().waitFor();
   await page.getByRole("link", { name: "Runs", exact: true }).first().click();
   await page.getByLabel("Show a run by its id").waitFor();
+  await page.getByLabel("Conversation", { exact: true }).selectOption("timed");
+  await page.getByRole("button", { name: "List" }).click();
+  await runs.nth(1).waitFor();
+  await talk.close();
   await page.close();
 });
 

@@ -22,6 +22,7 @@ mod models;
 mod openai;
 mod order;
 mod project;
+mod runs;
 mod secrets;
 mod slow_reader;
 mod streams;

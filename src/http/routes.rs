@@ -42,6 +42,7 @@ pub fn list(config: &mut ServiceConfig, listed: &mut Vec<Listed>) {
         .read("/channels", channels::list)
         .read("/channels/{id}", channels::get)
         .read("/channels/{id}/messages", channels::messages)
+        .read("/channels/{id}/presence", channels::presence)
         .read("/runs", runs::list)
         .at("/runs/{id}", |place| place.read(runs::get).delete(runs::cancel))
         .read("/runs/{id}/record", runs::record)

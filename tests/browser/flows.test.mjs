@@ -17,7 +17,7 @@ after(async () => {
 });
 
 /** An agent of another process, served from a page: it answers only what it is told to. */
-async function serve(name) {
+async function serve(name, query = "") {
   const page = await browser.page(house, "console/mark.svg");
   const token = house.token("--agent", name);
   await page.evaluate(
@@ -36,7 +36,7 @@ async function serve(name) {
           socket.send(JSON.stringify({ id: crypto.randomUUID(), type, content, reply_to }));
         };
       }),
-    `ws://127.0.0.1:${house.port}/v1/ws?token=${token}`,
+    `ws://127.0.0.1:${house.port}/v1/ws?token=${token}${query}`,
   );
   return {
     asked: (count) => page.waitForFunction((count) => globalThis.asked.length >= count, count),
@@ -194,11 +194,15 @@ test("a channel is made by publishing, heard live, and replayed from a point", a
   await page.getByRole("button", { name: "Replay" }).click();
   await page.waitForFunction(() => document.querySelectorAll(".publications li").length === 1);
   assert.deepEqual(await page.locator(".publications .seq").allInnerTexts(), ["3"]);
-  const visitor = await serve("visitor");
+  // Who is in another channel, or in none, is not present in this one.
+  const others = [await serve("passer"), await serve("neighbour", "&channel_id=elsewhere")];
+  const visitor = await serve("visitor", "&channel_id=builds");
   await page.locator(".presence li", { hasText: "visitor" }).waitFor();
+  await page.locator(".presence .others", { hasText: "1 other listener" }).waitFor();
+  assert.deepEqual(await page.locator(".presence .name").allInnerTexts(), ["visitor"]);
   await visitor.close();
   await page.locator(".presence .empty").waitFor();
-  await page.close();
+  await Promise.all([page.close(), ...others.map((other) => other.close())]);
 });
 
 test("a run is shown along its time", async () => {

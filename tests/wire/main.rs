@@ -21,6 +21,7 @@ mod mcp;
 mod models;
 mod openai;
 mod order;
+mod presence;
 mod project;
 mod runs;
 mod secrets;

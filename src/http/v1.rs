@@ -11,9 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use callboard_actors::presence::Attendance;
-use callboard_actors::protocol::{
-    AgentId, AgentName, ChannelId, Code, Command, Error, Event, Scope, TenantId,
-};
+use callboard_actors::protocol::{AgentId, AgentName, ChannelId, Code, Command, Error, Event, Scope, TenantId};
 
 use super::app::App;
 use super::ask::ask;

@@ -1,6 +1,6 @@
 # A small image: the program alone, for a user without rights. From the project's folder:
 #     docker build --tag callboard .
-FROM rust:1.95-slim-bookworm AS build
+FROM rust:1.95-bookworm AS build
 WORKDIR /source
 COPY . .
 RUN cargo build --release --locked --bin callboard && mkdir /empty

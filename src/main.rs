@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
-use mimalloc::MiMalloc;
+use tikv_jemallocator::Jemalloc;
 
-/// Small pieces that one thread makes and another one frees are the server's daily bread.
+/// Small pieces that one thread makes and another one frees are the server's daily bread, and what was needed for a
+/// while must go back: see "At rest" in `docs/profile.md`.
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     callboard::cli::run()

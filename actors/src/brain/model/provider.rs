@@ -1,8 +1,11 @@
-//! The way to a model's server, by the crate genai: the only file that knows it.
+//! The way to a model's server, by the crate genai: with the folder beside it the only file that knows it.
 //!
 //! What genai leaves open is settled here. A stream counts as ended only with the end marker of its protocol: for Gemini
 //! and Ollama genai makes one up when the connection closes, so there the reason to stop must be told as well. Waiting
 //! is bounded by what a model says, not by what keeps a connection warm. Errors are told without what the server said.
+
+mod heard;
+mod told;
 
 use std::time::{Duration, Instant};
 
@@ -11,24 +14,23 @@ use futures_util::StreamExt;
 use genai::adapter::AdapterKind;
 use genai::chat::{
     ChatMessage, ChatOptions, ChatRequest, ChatResponseFormat, ChatStreamEvent, ContentPart, JsonSpec, MessageContent,
-    StopReason, StreamEnd, Tool, ToolCall, ToolResponse, Usage,
+    StreamEnd, Tool, ToolCall, ToolResponse,
 };
 use genai::resolver::{AuthData, Endpoint};
 use genai::{Client, ModelIden, ServiceTarget, WebConfig};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use heard::Heard;
+
 use super::fault::{Fault, Trouble};
 use super::settings::{self, Settings, seconds};
-use super::voice::{Call, Ear, Prompt, Reply, Said, Voice};
-use crate::protocol::{Code, Error, Timestamp, Tokens, TraceParent};
+use super::voice::{Ear, Prompt, Reply, Said, Voice};
+use crate::protocol::{Code, Error, TraceParent};
 use crate::text::shortened;
 
 /// Bytes of one reply, words and arguments together. A message of a conversation may have a mebibyte with its steps.
 const MOST_BYTES: usize = 256 * 1024;
-
-/// Uses of tools that are read from one reply; what is done of them is decided elsewhere.
-const MOST_CALLS: usize = 64;
 
 /// Bytes of a server's error that go into the log.
 const LOGGED: usize = 500;
@@ -117,7 +119,7 @@ impl Provider {
         let key = self.key.expose_secret();
         let text = if key.is_empty() { text } else { text.replace(key, "[key]") };
         log::warn!("the model {}: {}", self.name, shortened(&text.replace(char::is_control, " "), LOGGED));
-        told(error)
+        told::fault(error)
     }
 }
 
@@ -196,82 +198,6 @@ impl Voice for Provider {
     }
 }
 
-/// What came of a reply so far.
-#[derive(Default)]
-struct Heard {
-    text: String,
-    thought: String,
-    size: usize,
-}
-
-impl Heard {
-    fn words(&mut self, piece: &str, ear: Ear<'_>) -> bool {
-        self.size += piece.len();
-        self.text.push_str(piece);
-        ear(piece);
-        !piece.is_empty()
-    }
-
-    fn thought(&mut self, piece: &str) -> bool {
-        self.size += piece.len();
-        self.thought.push_str(piece);
-        !piece.is_empty()
-    }
-
-    /// Chunks of a call repeat what came before; the whole stands in the end. Here they only show that it goes on.
-    fn call(&mut self, call: &ToolCall) -> bool {
-        let grown = call.fn_arguments.as_str().map_or(0, str::len);
-        self.size = self.size.max(self.text.len() + self.thought.len() + grown);
-        true
-    }
-
-    fn reply(self, end: StreamEnd, asked: usize) -> Result<Reply, Fault> {
-        let cut = match &end.captured_stop_reason {
-            Some(StopReason::MaxTokens(_)) => true,
-            Some(StopReason::ContentFilter(_)) => {
-                return Err(Fault::new(Trouble::Refused, "its provider withheld the reply"));
-            }
-            _ => false,
-        };
-        let usage = end.captured_usage.clone();
-        let calls: Vec<Call> = calls(end.captured_into_tool_calls().unwrap_or_default());
-        if self.text.trim().is_empty() && calls.is_empty() {
-            return Err(Fault::new(Trouble::Broken, "its reply is empty"));
-        }
-        let said = self.size + calls.iter().map(|call| call.arguments.to_string().len()).sum::<usize>();
-        let tokens = tokens(usage, asked, said);
-        Ok(Reply { text: self.text, thought: self.thought, calls, tokens, cut })
-    }
-}
-
-/// Calls with ids that are there and differ.
-fn calls(calls: Vec<ToolCall>) -> Vec<Call> {
-    let mut kept: Vec<Call> = Vec::new();
-    for (call, number) in calls.into_iter().take(MOST_CALLS).zip(1..) {
-        let ToolCall { call_id, fn_name, fn_arguments, thought_signatures } = call;
-        let taken = call_id.is_empty() || kept.iter().any(|other| other.id == call_id);
-        let id = if taken { format!("call_{number}") } else { call_id };
-        kept.push(Call {
-            id,
-            tool: fn_name,
-            arguments: fn_arguments,
-            signatures: thought_signatures.unwrap_or_default(),
-        });
-    }
-    kept
-}
-
-/// What the server counted, or an estimate of four bytes a token, so that budgets hold where it does not count.
-fn tokens(usage: Option<Usage>, asked: usize, said: usize) -> Tokens {
-    let counted = |count: Option<i32>| count.and_then(|count| u64::try_from(count).ok()).filter(|count| *count > 0);
-    let estimate = |bytes: usize| (bytes as u64).div_ceil(4);
-    let usage = usage.unwrap_or_default();
-    Tokens {
-        input: counted(usage.prompt_tokens).unwrap_or_else(|| estimate(asked)),
-        output: counted(usage.completion_tokens).unwrap_or_else(|| estimate(said)),
-    }
-}
-
 fn request(prompt: &Prompt) -> ChatRequest {
     let messages = prompt.said.iter().map(message).collect();
     let mut request = ChatRequest::new(messages).with_system(prompt.system.as_str());
@@ -305,118 +231,5 @@ fn message(said: &Said) -> ChatMessage {
                 .collect();
             ChatMessage::from(results)
         }
-    }
-}
-
-/// An error without what the server said.
-fn told(error: &genai::Error) -> Fault {
-    let error = inner(error);
-    if let Some(status) = error.status() {
-        let reason = status.canonical_reason().unwrap_or("an error");
-        let mut fault =
-            Fault::new(Trouble::Status(status.as_u16()), format!("its server answered {} {reason}", status.as_u16()));
-        fault.retry_after = error.headers().and_then(|headers| {
-            let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-            wait(text("retry-after-ms"), text("retry-after"), Timestamp::now())
-        });
-        return fault;
-    }
-    match error {
-        genai::Error::ChatResponse { .. } => {
-            Fault::new(Trouble::Failed, "its server reported an error within the reply")
-        }
-        genai::Error::StreamParse { .. } | genai::Error::JsonValueExt(_) | genai::Error::SerdeJson(_) => {
-            Fault::new(Trouble::Broken, "its reply makes no sense")
-        }
-        genai::Error::WebStream { error, .. } => match connection(&**error) {
-            Some(std::io::ErrorKind::ConnectionRefused) => {
-                Fault::new(Trouble::Unreachable, "its server refuses connections")
-            }
-            _ if never_connected(&**error) => Fault::new(Trouble::Unreachable, "its server cannot be reached"),
-            Some(_) => Fault::new(Trouble::Broken, "the connection to its server broke off"),
-            None => Fault::new(Trouble::Broken, "its reply broke off"),
-        },
-        _ => Fault::new(Trouble::Impossible, "the request could not be made"),
-    }
-}
-
-/// A server's refusal arrives in the guise of a broken stream.
-fn inner(error: &genai::Error) -> &genai::Error {
-    match error {
-        genai::Error::WebStream { error: cause, .. } => cause.downcast_ref::<genai::Error>().unwrap_or(error),
-        other => other,
-    }
-}
-
-/// What the operating system said of a connection, if that is what went wrong.
-fn connection(error: &(dyn std::error::Error + 'static)) -> Option<std::io::ErrorKind> {
-    causes(error).find_map(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind)
-}
-
-/// Whether the chain of causes speaks of connecting: a name that is not known, or no answer in time.
-fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
-    causes(error).any(|cause| {
-        let text = cause.to_string();
-        text.contains("connect error") || text.contains("dns error") || text.contains("client error (Connect)")
-    })
-}
-
-fn causes<'a>(
-    error: &'a (dyn std::error::Error + 'static),
-) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
-    // A chain of causes is short; the bound is against one that goes in circles.
-    std::iter::successors(Some(error), |cause: &&'a (dyn std::error::Error + 'static)| {
-        let cause: &'a (dyn std::error::Error + 'static) = *cause;
-        cause.source()
-    })
-    .take(16)
-}
-
-/// How long a server wants to be left alone: milliseconds, seconds, or a date of HTTP.
-fn wait(milliseconds: Option<&str>, after: Option<&str>, now: Timestamp) -> Option<Duration> {
-    if let Some(wait) = milliseconds.and_then(|text| text.trim().parse::<f64>().ok()) {
-        return Duration::try_from_secs_f64(wait / 1000.0).ok();
-    }
-    let after = after?.trim();
-    if let Ok(wait) = after.parse::<f64>() {
-        return Duration::try_from_secs_f64(wait).ok();
-    }
-    let at = chrono::DateTime::parse_from_rfc2822(after).ok()?;
-    Some(Duration::from_millis(Timestamp(at.timestamp_millis()).since(now)))
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_servers_wish_is_read_in_all_its_forms() {
-        let now = Timestamp(1_000);
-        assert_eq!(wait(None, Some("2"), now), Some(Duration::from_secs(2)));
-        assert_eq!(wait(Some("1500"), Some("9"), now), Some(Duration::from_millis(1500)));
-        assert_eq!(wait(None, Some("Thu, 01 Jan 1970 00:00:11 GMT"), now), Some(Duration::from_secs(10)));
-        for odd in [None, Some("soon"), Some("-3"), Some("NaN")] {
-            assert_eq!(wait(None, odd, now), None, "{odd:?}");
-        }
-    }
-
-    #[test]
-    fn calls_get_ids_that_differ() {
-        let call = |id: &str| ToolCall {
-            call_id: id.to_owned(),
-            fn_name: "clock".to_owned(),
-            fn_arguments: Value::Null,
-            thought_signatures: None,
-        };
-        let ids: Vec<String> = calls(vec![call(""), call("a"), call("a")]).into_iter().map(|call| call.id).collect();
-        assert_eq!(ids, ["call_1", "a", "call_3"]);
-    }
-
-    #[test]
-    fn what_is_not_counted_is_estimated() {
-        assert_eq!(tokens(None, 400, 5), Tokens { input: 100, output: 2 });
-        let usage = Usage { prompt_tokens: Some(7), completion_tokens: Some(3), ..Usage::default() };
-        assert_eq!(tokens(Some(usage), 400, 5), Tokens { input: 7, output: 3 });
     }
 }

@@ -2,26 +2,23 @@
 //!
 //! An answer's id holds its run's, which says where it stands; so going on from an answer needs nothing remembered.
 
+mod events;
+mod view;
+
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse};
-use futures_util::{Stream, StreamExt, stream};
-use schemars::JsonSchema;
-use serde::Serialize;
-use serde_json::{Map, Value, json};
 
-use callboard_actors::protocol::{
-    AgentName, Code, ConversationId, Error, Message, Result, Role, Run, RunId, RunStatus,
-};
+use callboard_actors::protocol::{AgentName, Code, ConversationId, Error, Result, Role, RunId};
 
-use super::chat::Standing;
 use super::input::{Said, list, question, refuse, refuse_tools};
-use super::{Client, answered, given_up, sse, used};
+use super::{Client, answered, given_up, sse};
 use crate::dialect::fields::Fields;
 use crate::http::app::App;
 use crate::http::caller::Caller;
 use crate::http::error::HttpError;
-use crate::http::talk::{Next, Question, Talk};
+use crate::http::talk::{Question, Talk};
 use crate::http::trace;
+pub use view::ResponseView;
 
 /// What an id of an answer begins with; a run's id follows.
 const PREFIX: &str = "resp_";
@@ -52,11 +49,11 @@ pub async fn create(client: Client, app: web::Data<App>, req: HttpRequest, body:
     let mut view = ResponseView::of(talk.run());
     if !store {
         talk.forget();
-        (view.store, view.conversation, view.metadata) = (false, None, Standing::default());
+        view.forget();
     }
-    (view.previous_response_id, view.instructions) = (previous, instructions);
+    view.follow(previous, instructions);
     if stream {
-        return Ok(sse::response(&req, events(talk, view)));
+        return Ok(sse::response(&req, events::of(talk, view)));
     }
     let (run, answer) = tokio::select! {
         answer = talk.answer() => answer?,
@@ -149,224 +146,4 @@ fn unknown(error: HttpError, id: &str) -> HttpError {
     }
     let shown: String = id.chars().take(200).collect();
     Error::new(Code::RunNotFound, format!("There is no response {shown}")).into()
-}
-
-/// An answer, or what will be one.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Response")]
-pub struct ResponseView {
-    id: String,
-    object: &'static str,
-    /// Seconds since 1970.
-    created_at: i64,
-    /// `in_progress`, `completed`, `failed` or `cancelled`.
-    status: &'static str,
-    background: bool,
-    error: Option<Failure>,
-    incomplete_details: Option<Value>,
-    instructions: Option<String>,
-    max_output_tokens: Option<u64>,
-    /// The agent.
-    model: String,
-    output: Vec<Item>,
-    parallel_tool_calls: bool,
-    previous_response_id: Option<String>,
-    conversation: Option<Place>,
-    reasoning: Map<String, Value>,
-    store: bool,
-    temperature: Option<f64>,
-    text: Map<String, Value>,
-    tool_choice: &'static str,
-    tools: Vec<Value>,
-    top_p: Option<f64>,
-    truncation: &'static str,
-    usage: Option<Usage>,
-    user: Option<String>,
-    metadata: Standing,
-}
-
-/// Why there is no answer.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[schemars(rename = "ResponseFailure")]
-struct Failure {
-    code: &'static str,
-    message: String,
-}
-
-/// The conversation that an answer stands in.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[schemars(rename = "ResponseConversation")]
-struct Place {
-    id: String,
-}
-
-/// What an agent says.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[schemars(rename = "ResponseItem")]
-struct Item {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    id: String,
-    status: &'static str,
-    role: &'static str,
-    content: Vec<Piece>,
-}
-
-/// A text of what it says.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[schemars(rename = "ResponseText")]
-struct Piece {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    text: String,
-    annotations: Vec<Value>,
-    logprobs: Vec<Value>,
-}
-
-/// What models read and wrote for it.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[schemars(rename = "ResponseUsage")]
-struct Usage {
-    input_tokens: u64,
-    input_tokens_details: Map<String, Value>,
-    output_tokens: u64,
-    output_tokens_details: Map<String, Value>,
-    total_tokens: u64,
-}
-
-fn map<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
-    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-impl ResponseView {
-    /// An answer that is being made.
-    fn of(run: &Run) -> Self {
-        Self {
-            id: format!("{PREFIX}{}", run.id),
-            object: "response",
-            created_at: run.created_at.0 / 1000,
-            status: "in_progress",
-            background: false,
-            error: None,
-            incomplete_details: None,
-            instructions: None,
-            max_output_tokens: None,
-            model: run.agent.to_string(),
-            output: Vec::new(),
-            parallel_tool_calls: true,
-            previous_response_id: None,
-            conversation: Some(Place { id: run.conversation.to_string() }),
-            reasoning: map([("effort", Value::Null), ("summary", Value::Null)]),
-            store: true,
-            temperature: None,
-            text: map([("format", json!({ "type": "text" }))]),
-            tool_choice: "auto",
-            tools: Vec::new(),
-            top_p: None,
-            truncation: "disabled",
-            usage: None,
-            user: None,
-            metadata: Standing::of(run),
-        }
-    }
-
-    fn complete(&mut self, run: &Run, answer: &Message) {
-        self.status = "completed";
-        self.output = vec![item(run, "completed", vec![part(&answer.text())])];
-        let used = used(answer);
-        self.usage = Some(Usage {
-            input_tokens: used.input,
-            input_tokens_details: map([("cached_tokens", 0.into())]),
-            output_tokens: used.output,
-            output_tokens_details: map([("reasoning_tokens", 0.into())]),
-            total_tokens: used.total(),
-        });
-    }
-
-    fn fail(&mut self, error: &Error, status: RunStatus) {
-        self.status = if status == RunStatus::Cancelled { "cancelled" } else { "failed" };
-        self.error = Some(Failure { code: "server_error", message: error.to_string() });
-    }
-}
-
-fn item(run: &Run, status: &'static str, content: Vec<Piece>) -> Item {
-    Item { kind: "message", id: run.answer_id().to_string(), status, role: "assistant", content }
-}
-
-fn part(text: &str) -> Piece {
-    Piece { kind: "output_text", text: text.to_owned(), annotations: Vec::new(), logprobs: Vec::new() }
-}
-
-/// The events of one answer, numbered.
-struct Events {
-    talk: Talk,
-    view: ResponseView,
-    sequence: u64,
-}
-
-impl Events {
-    fn event(&mut self, kind: &str, mut value: Value) -> Bytes {
-        value["type"] = kind.into();
-        value["sequence_number"] = self.sequence.into();
-        self.sequence += 1;
-        sse::event(kind, &value)
-    }
-
-    fn opening(&mut self) -> Vec<Bytes> {
-        let view = self.view.clone();
-        let id = self.talk.run().answer_id();
-        let added = item(self.talk.run(), "in_progress", Vec::new());
-        vec![
-            self.event("response.created", json!({ "response": view })),
-            self.event("response.in_progress", json!({ "response": view })),
-            self.event("response.output_item.added", json!({ "output_index": 0, "item": added })),
-            self.event(
-                "response.content_part.added",
-                json!({ "item_id": id, "output_index": 0, "content_index": 0, "part": part("") }),
-            ),
-        ]
-    }
-
-    fn piece(&mut self, piece: &str) -> Bytes {
-        let id = self.talk.run().answer_id();
-        let value = json!({ "item_id": id, "output_index": 0, "content_index": 0, "delta": piece, "logprobs": [] });
-        self.event("response.output_text.delta", value)
-    }
-
-    fn ending(&mut self, answer: &Message) -> Vec<Bytes> {
-        let (run, text) = (self.talk.run().clone(), answer.text().into_owned());
-        let (id, whole) = (run.answer_id(), part(&text));
-        self.view.complete(&run, answer);
-        let (view, done) = (self.view.clone(), item(&run, "completed", vec![whole.clone()]));
-        let at = json!({ "item_id": id, "output_index": 0, "content_index": 0 });
-        let (mut said, mut finished) = (at.clone(), at);
-        (said["text"], said["logprobs"], finished["part"]) = (text.into(), json!([]), json!(whole));
-        vec![
-            self.event("response.output_text.done", said),
-            self.event("response.content_part.done", finished),
-            self.event("response.output_item.done", json!({ "output_index": 0, "item": done })),
-            self.event("response.completed", json!({ "response": view })),
-        ]
-    }
-
-    fn failure(&mut self, error: &Error) -> Bytes {
-        self.view.fail(error, RunStatus::of(error.code));
-        let view = self.view.clone();
-        self.event("response.failed", json!({ "response": view }))
-    }
-}
-
-fn events(talk: Talk, view: ResponseView) -> impl Stream<Item = Bytes> {
-    let mut events = Events { talk, view, sequence: 0 };
-    let opening = events.opening();
-    let rest = stream::unfold(events, |mut events| async move {
-        let frames = match events.talk.next().await? {
-            Next::Step(_) => Vec::new(),
-            Next::Piece(piece) => vec![events.piece(&piece)],
-            Next::Failed(error) => vec![events.failure(&error)],
-            Next::Answer(answer) => events.ending(&answer),
-        };
-        Some((frames, events))
-    });
-    stream::once(std::future::ready(opening)).chain(rest).flat_map(stream::iter)
 }

@@ -2,6 +2,7 @@
 
 mod record;
 mod run;
+mod runs;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use crate::protocol::{
 
 pub use record::RunRecord;
 pub(crate) use run::{ended, question};
+pub use runs::ListedRun;
 
 /// A conversation in a listing.
 #[derive(Clone, Debug)]

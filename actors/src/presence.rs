@@ -1,10 +1,11 @@
-//! Agents in other processes: who is connected, and since when.
+//! Who is there: agents in other processes, and since when; sessions in each channel.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use dashmap::DashMap;
 
-use crate::protocol::{AgentName, Envelope, Event, Timestamp};
+use crate::protocol::{AgentName, ChannelId, Envelope, Event, SessionId, Timestamp};
 use crate::subscriptions::Subscriptions;
 
 /// How present an agent is.
@@ -16,10 +17,14 @@ pub struct Attendance {
     pub changed_at: Timestamp,
 }
 
-/// Agents of one tenant that are or were connected. Bounded by `MAX_KNOWN`.
+/// Agents of one tenant that are or were connected, and who listens where.
 #[derive(Debug, Default)]
 pub struct Presence {
+    /// Bounded by `MAX_KNOWN`.
     agents: DashMap<AgentName, Attendance>,
+    /// The sessions in each channel. Bounded by the sessions there are and what each of them may subscribe to; a channel
+    /// without any is not listed.
+    channels: DashMap<ChannelId, HashSet<SessionId>>,
 }
 
 /// Agents that are remembered after they went. More than that have hardly one owner; the oldest absent one is forgotten.
@@ -69,11 +74,49 @@ impl Presence {
         all
     }
 
+    /// Notes that a session listens to a channel.
+    pub(crate) fn enter(&self, channel: &ChannelId, session: SessionId) {
+        self.channels.entry(channel.clone()).or_default().insert(session);
+    }
+
+    /// Notes that it no longer does.
+    pub(crate) fn exit(&self, channel: &ChannelId, session: SessionId) {
+        self.channels.remove_if_mut(channel, |_, sessions| {
+            sessions.remove(&session);
+            sessions.is_empty()
+        });
+    }
+
+    /// The sessions that listen to a channel, whether it has been made or not; in no order.
+    pub fn within(&self, channel: &ChannelId) -> Vec<SessionId> {
+        self.channels.get(channel).map(|sessions| sessions.iter().copied().collect()).unwrap_or_default()
+    }
+
     fn forget_one(&self) {
         let absent = self.agents.iter().filter(|entry| entry.sockets == 0);
         let oldest = absent.min_by_key(|entry| entry.changed_at).map(|entry| entry.key().clone());
         if let Some(agent) = oldest {
             self.agents.remove(&agent);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_knows_who_listens_and_forgets_those_who_go() {
+        let (presence, news) = (Presence::default(), ChannelId::trusted("news"));
+        for session in [1, 2, 2] {
+            presence.enter(&news, SessionId(session));
+        }
+        presence.enter(&ChannelId::trusted("other"), SessionId(3));
+        assert_eq!(presence.within(&news).len(), 2);
+        presence.exit(&news, SessionId(2));
+        assert_eq!(presence.within(&news), [SessionId(1)]);
+        presence.exit(&news, SessionId(1));
+        presence.exit(&news, SessionId(1));
+        assert_eq!((presence.within(&news).len(), presence.channels.len()), (0, 1));
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
 
-use crate::protocol::{Approval, Code, Error, Message, Run, RunId, RunStatus, Step, Subject, Timestamp};
+use crate::protocol::{Approval, Code, Error, Message, Run, RunId, RunStatus, Step, Subject, Timestamp, Tokens};
 use crate::tape::Tape;
 
 /// A run that has not ended, as anybody may look at it.
@@ -156,5 +156,18 @@ impl RunReport {
             (None, None) => RunStatus::Pending,
         };
         Self { run: live.run.clone(), status, started_at, ended_at: None, error: None, steps, approval }
+    }
+
+    /// The report of a run that nobody is at, and of which no end is written.
+    pub fn interrupted(self) -> Self {
+        let error = Error::new(Code::Interrupted, "The server stopped before the run ended");
+        Self { status: RunStatus::Failed, error: Some(error), ..self }
+    }
+
+    /// What models read and wrote for it so far.
+    pub fn tokens(&self) -> Tokens {
+        let mut all = Tokens::default();
+        self.steps.iter().filter_map(|step| step.tokens).for_each(|tokens| all += tokens);
+        all
     }
 }

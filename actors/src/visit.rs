@@ -131,8 +131,14 @@ impl Visit {
                 self.joined.insert(conversation.clone());
             }
             Command::Leave { conversation } => drop(self.joined.remove(conversation)),
-            Command::Attach { channel, .. } => drop(self.attached.insert(channel.clone())),
-            Command::Detach { channel } => drop(self.attached.remove(channel)),
+            Command::Attach { channel, .. } => {
+                channel.iter().for_each(|channel| self.tenant.presence.enter(channel, self.outbox.session));
+                self.attached.insert(channel.clone());
+            }
+            Command::Detach { channel } => {
+                channel.iter().for_each(|channel| self.tenant.presence.exit(channel, self.outbox.session));
+                self.attached.remove(channel);
+            }
             _ => {}
         }
         self.forward(token, interest, command)
@@ -209,6 +215,7 @@ impl Drop for Visit {
         }
         // Only places in use are told; the others have no list that the session could be on.
         for channel in std::mem::take(&mut self.attached) {
+            channel.iter().for_each(|channel| self.tenant.presence.exit(channel, self.outbox.session));
             let in_use = channel.as_ref().is_none_or(|channel| self.tenant.channels.contains_key(channel));
             if in_use {
                 let _ = self.forward(Token::NONE, Interest::NOTHING, Command::Detach { channel });

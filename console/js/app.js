@@ -15,7 +15,7 @@ import { html, useEffect, useRef } from "./ui.js";
 const PAGES = [
   { name: "overview", title: "Overview", icon: "M4 13h6V4H4zM14 20h6V4h-6zM4 20h6v-4H4z", page: OverviewPage },
   { name: "conversation", title: "Conversations", icon: "M4 5h16v11H9l-5 4z", page: ConversationPage },
-  { name: "run", title: "Runs", icon: "M4 7h9M8 12h12M6 17h8", page: RunPage },
+  { name: "run", also: "runs", title: "Runs", icon: "M4 7h9M8 12h12M6 17h8", page: RunPage },
   { name: "channels", title: "Channels", icon: "M5 9a10 10 0 0 1 14 0M8 13a6 6 0 0 1 8 0M12 17v1", page: ChannelsPage },
   { name: "system", title: "System", icon: "M5 6h14M5 12h14M5 18h14M9 4v4M15 10v4M8 16v4", page: SystemPage },
 ];
@@ -35,7 +35,7 @@ export function App() {
   const { phase } = useObservable(connection);
   const main = useRef(null);
   const first = useRef(true);
-  const current = PAGES.find((page) => page.name === name) ?? PAGES[0];
+  const current = PAGES.find((page) => page.name === name || page.also === name) ?? PAGES[0];
   useEffect(() => {
     document.title = `${id || current.title} · Callboard`;
     // Who goes to another page with the keyboard or by ear starts at its beginning.
@@ -50,7 +50,7 @@ export function App() {
       <div class="tools"><${Signal} /><${ThemeSwitch} /></div>
     </header>
     <main id="main" ref=${main} tabindex="-1" class=${`page page-${current.name}`}>
-      ${phase === "locked" ? html`<${Lock} />` : html`<${current.page} key=${current.name} id=${id} />`}
+      ${phase === "locked" ? html`<${Lock} />` : html`<${current.page} key=${current.name} ...${name === current.also ? { of: id } : { id }} />`}
     </main>
   `;
 }

@@ -1,8 +1,37 @@
 //! Files that are built into the program, as browsers are given them.
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::{self, EntityTag, IfNoneMatch};
 use actix_web::{HttpResponse, web};
 use sha2::{Digest, Sha256};
+
+use super::error::HttpError;
+
+/// What a browser says it has already.
+pub type Known = Option<web::Header<IfNoneMatch>>;
+
+/// The files of one page.
+#[derive(Debug)]
+pub struct Assets {
+    /// What the page may load and speak to.
+    pub policy: &'static str,
+    /// All of them.
+    pub files: Vec<Asset>,
+}
+
+impl Assets {
+    /// The page itself.
+    pub fn page(&self, known: Known) -> Result<HttpResponse, HttpError> {
+        self.file("index.html", known)
+    }
+
+    /// A file that the page is made of.
+    pub fn file(&self, path: &str, known: Known) -> Result<HttpResponse, HttpError> {
+        let missing = || HttpError::new(StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing here");
+        let asset = self.files.iter().find(|asset| asset.path == path).ok_or_else(missing)?;
+        Ok(asset.answer(self.policy, known))
+    }
+}
 
 /// A file that is built in.
 #[derive(Debug)]
@@ -31,8 +60,8 @@ impl Asset {
         }
     }
 
-    /// The file, unless the browser has it already. `policy` says what it may load.
-    pub fn answer(&self, policy: &'static str, known: Option<web::Header<IfNoneMatch>>) -> HttpResponse {
+    /// The file, unless the browser has it already.
+    fn answer(&self, policy: &'static str, known: Known) -> HttpResponse {
         let fresh = match known.map(web::Header::into_inner) {
             Some(IfNoneMatch::Any) => true,
             Some(IfNoneMatch::Items(tags)) => tags.iter().any(|tag| tag.weak_eq(&self.tag)),

@@ -1,11 +1,14 @@
-//! `GET /channels`, `GET /channels/{id}`, `GET /channels/{id}/messages`: what was published.
+//! `GET /channels`, `GET /channels/{id}`, `GET /channels/{id}/messages`, `GET /channels/{id}/presence`: what was
+//! published, and who listens.
+
+use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, web};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use callboard_actors::archive::ChannelSummary;
-use callboard_actors::protocol::{ChannelId, Scope};
+use callboard_actors::protocol::{AgentName, ChannelId, Code, Error, Principal, Scope};
 
 use super::app::App;
 use super::caller::Caller;
@@ -44,6 +47,26 @@ pub struct ChannelView<'a> {
     head: u64,
     created_by: &'a str,
     created_at: Rfc3339,
+}
+
+/// Who listens to a channel now.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ChannelPresence")]
+pub struct PresenceView {
+    channel_id: String,
+    /// By name.
+    agents: Vec<PresentView>,
+    /// Sessions of people and programs that are no agents.
+    others: usize,
+}
+
+/// An agent that listens.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PresentAgent")]
+struct PresentView {
+    agent_id: String,
+    /// Its sockets in this channel.
+    sockets: usize,
 }
 
 impl<'a> ChannelView<'a> {
@@ -92,4 +115,31 @@ pub async fn messages(
     let (page, next) = caller.read(&app, move |archive| archive.publications(&id, after, limit)).await?;
     let messages = page.iter().map(|publication| PublicationView::of(publication)).collect();
     Ok(HttpResponse::Ok().json(PublicationsView { messages, next_after: next }))
+}
+
+/// Who listens to a channel now, whether it has been made or not.
+pub async fn presence(caller: Caller, app: web::Data<App>, id: web::Path<String>) -> Result<HttpResponse, HttpError> {
+    caller.require(Scope::ChannelSubscribe)?;
+    let (channel, tenant) = (covered(&caller.0, &id)?, caller.tenant(&app));
+    let (mut agents, mut others) = (BTreeMap::<AgentName, usize>::new(), 0);
+    // Who is on no list of sessions any more has left meanwhile.
+    let cards = tenant.presence.within(&channel).into_iter().filter_map(|session| tenant.sessions.get(&session));
+    for card in cards {
+        match &card.agent {
+            Some(agent) => *agents.entry(agent.clone()).or_default() += 1,
+            None => others += 1,
+        }
+    }
+    let present = |(agent, sockets): (AgentName, usize)| PresentView { agent_id: agent.to_string(), sockets };
+    let agents = agents.into_iter().map(present).collect();
+    Ok(HttpResponse::Ok().json(PresenceView { channel_id: channel.to_string(), agents, others }))
+}
+
+/// The channel of that id, if the credentials cover it.
+pub fn covered(principal: &Principal, id: &str) -> Result<ChannelId, Error> {
+    let channel = ChannelId::parse("channel_id", id)?;
+    if principal.may_use(&channel) {
+        return Ok(channel);
+    }
+    Err(Error::new(Code::Unauthorized, format!("These credentials do not cover the channel {channel}")))
 }

@@ -5,11 +5,9 @@
 
 use std::sync::LazyLock;
 
-use actix_web::http::StatusCode;
-use actix_web::http::header::IfNoneMatch;
 use actix_web::{HttpResponse, web};
 
-use super::asset::Asset;
+use super::asset::{Asset, Assets, Known};
 use super::error::HttpError;
 
 /// What the page may load and speak to: this server.
@@ -22,12 +20,12 @@ macro_rules! assets {
     };
 }
 
-/// Every file of the console; the first is the page.
-static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
-    assets![
-        "index.html", "js/api.js", "js/app.js", "js/format.js", "js/main.js", "js/observable.js",
+/// Every file of the console.
+static ASSETS: LazyLock<Assets> = LazyLock::new(|| {
+    let files = assets![
+        "index.html", "js/api.js", "js/app.js", "js/format.js", "js/gathered.js", "js/main.js", "js/observable.js",
         "js/pages/channels.js", "js/pages/conversation.js", "js/pages/overview.js", "js/pages/run.js",
-        "js/pages/system.js", "js/parts/agent-card.js", "js/parts/begin.js", "js/parts/cast.js",
+        "js/pages/runs.js", "js/pages/system.js", "js/parts/agent-card.js", "js/parts/begin.js", "js/parts/cast.js",
         "js/parts/composer.js", "js/parts/feed.js", "js/parts/lock.js", "js/parts/message.js", "js/parts/pieces.js",
         "js/parts/plot.js", "js/parts/signal.js", "js/parts/theme-switch.js", "js/parts/thread.js",
         "js/parts/timeline.js", "js/parts/working.js", "js/router.js", "js/socket.js", "js/state/agents.js",
@@ -35,23 +33,18 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "js/theme.js", "js/token.js", "js/ui.js", "mark.svg", "style/layout.css", "style/pages.css", "style/parts.css",
         "style/run.css", "style/talk.css", "style/theme.css", "style/thread.css", "vendor/LICENSES.txt",
         "vendor/hooks.js", "vendor/htm.js", "vendor/preact.js", "vendor/uplot.css", "vendor/uplot.js",
-    ]
+    ];
+    Assets { policy: POLICY, files }
 });
 
 /// The page.
-pub async fn page(known: Option<web::Header<IfNoneMatch>>) -> Result<HttpResponse, HttpError> {
-    serve("index.html", known)
+pub async fn page(known: Known) -> Result<HttpResponse, HttpError> {
+    ASSETS.page(known)
 }
 
 /// A file that the page is made of.
-pub async fn file(path: web::Path<String>, known: Option<web::Header<IfNoneMatch>>) -> Result<HttpResponse, HttpError> {
-    serve(&path, known)
-}
-
-fn serve(path: &str, known: Option<web::Header<IfNoneMatch>>) -> Result<HttpResponse, HttpError> {
-    let missing = || HttpError::new(StatusCode::NOT_FOUND, "NOT_FOUND", "There is nothing here");
-    let asset = ASSETS.iter().find(|asset| asset.path == path).ok_or_else(missing)?;
-    Ok(asset.answer(POLICY, known))
+pub async fn file(path: web::Path<String>, known: Known) -> Result<HttpResponse, HttpError> {
+    ASSETS.file(&path, known)
 }
 
 #[cfg(test)]
@@ -79,7 +72,7 @@ mod tests {
         // The viewer of `/docs` is `docs.rs`'s.
         found.retain(|path| ![".sh", ".md"].iter().any(|end| path.ends_with(end)) && !path.starts_with("viewer/"));
         found.sort();
-        let mut listed: Vec<_> = ASSETS.iter().map(|asset| asset.path.to_owned()).collect();
+        let mut listed: Vec<_> = ASSETS.files.iter().map(|asset| asset.path.to_owned()).collect();
         listed.sort();
         assert_eq!(listed, found);
     }

@@ -1,149 +1,27 @@
-//! `GET /runs/{id}`, `DELETE /runs/{id}`: what an agent did for somebody, and ending it.
+//! `GET /runs`, `GET /conversations/{id}/runs`, `GET /runs/{id}`, `DELETE /runs/{id}`: what agents do, or did, for
+//! somebody, and ending it.
+
+mod view;
 
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, Serializer};
-use serde_json::Value;
+use serde::Deserialize;
 
-use callboard_actors::protocol::{Approval, CancelTarget, Code, Command, Error, RunId, RunStatus, Scope, Step, Tokens};
+use callboard_actors::archive::ListedRun;
+use callboard_actors::protocol::{CancelTarget, Code, Command, ConversationId, Error, RunId, RunStatus, Scope};
 use callboard_actors::runs::{LiveRun, RunReport};
 
 use super::app::App;
 use super::ask::ask;
 use super::caller::Caller;
 use super::error::HttpError;
-use crate::dialect::view::{CallView, Rfc3339, calls};
-use crate::record::{Record, TokensPart};
+use super::query::Query;
+use crate::record::Record;
 
-/// Runs that have not ended.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Runs")]
-pub struct RunsView<'a> {
-    runs: Vec<RunView<'a>>,
-}
-
-/// What an agent does, or did, for somebody.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Run")]
-pub struct RunView<'a> {
-    id: &'a str,
-    kind: &'static str,
-    agent: &'a str,
-    conversation_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<&'a str>,
-    status: &'static str,
-    created_at: Rfc3339,
-    started_at: Option<Rfc3339>,
-    ended_at: Option<Rfc3339>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<ErrorView<'a>>,
-    /// What it waits for, while it waits.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    approval: Option<ApprovalView<'a>>,
-    steps: Vec<StepView<'a>>,
-}
-
-/// What a run waits to be allowed.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Approval")]
-struct ApprovalView<'a> {
-    calls: Vec<CallView<'a>>,
-    requested_at: Rfc3339,
-    expires_at: Rfc3339,
-}
-
-impl<'a> ApprovalView<'a> {
-    fn of(approval: &'a Approval) -> Self {
-        let Approval { asked_at, expires_at, .. } = *approval;
-        Self { calls: calls(approval), requested_at: Rfc3339(asked_at), expires_at: Rfc3339(expires_at) }
-    }
-}
-
-/// Why a run has no answer.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "RunError")]
-struct ErrorView<'a> {
-    code: &'static str,
-    message: &'a str,
-    details: &'a str,
-}
-
-/// A step of a run.
-#[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Step")]
-struct StepView<'a> {
-    kind: &'static str,
-    content: &'a str,
-    importance: f32,
-    at: Rfc3339,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tool: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "json_text")]
-    #[schemars(with = "Option<Value>")]
-    arguments: Option<&'a str>,
-    /// Whether the tool did what was asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ok: Option<bool>,
-    /// What the model was given of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    result: Option<&'a str>,
-    /// What the model read and wrote for this step.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<TokensPart>")]
-    tokens: Option<Tokens>,
-}
-
-/// JSON text as the value it stands for.
-fn json_text<S: Serializer>(text: &Option<&str>, serializer: S) -> Result<S::Ok, S::Error> {
-    let value = text.map(|text| serde_json::from_str(text).unwrap_or_else(|_| serde_json::Value::from(text)));
-    value.serialize(serializer)
-}
-
-impl<'a> StepView<'a> {
-    fn of(step: &'a Step) -> Self {
-        let call = step.call.as_ref();
-        Self {
-            kind: step.kind.as_str(),
-            content: &step.content,
-            importance: step.importance,
-            at: Rfc3339(step.at),
-            tool: call.map(|call| call.tool.as_str()),
-            arguments: call.map(|call| call.arguments.as_str()),
-            ok: call.map(|call| call.ok),
-            result: call.map(|call| call.result.as_str()).filter(|result| !result.is_empty()),
-            tokens: step.tokens,
-        }
-    }
-}
-
-impl<'a> RunView<'a> {
-    fn of(report: &'a RunReport) -> Self {
-        let run = &report.run;
-        let error = |error: &'a Error| ErrorView {
-            code: error.code.as_str(),
-            message: &error.message,
-            details: &error.details,
-        };
-        Self {
-            id: run.id.as_str(),
-            kind: run.kind.as_str(),
-            agent: run.agent.as_str(),
-            conversation_id: run.conversation.as_str(),
-            request_id: run.request_id.as_deref(),
-            status: report.status.as_str(),
-            created_at: Rfc3339(run.created_at),
-            started_at: report.started_at.map(Rfc3339),
-            ended_at: report.ended_at.map(Rfc3339),
-            error: report.error.as_ref().map(error),
-            approval: report.approval.as_deref().map(ApprovalView::of),
-            steps: report.steps.iter().map(StepView::of).collect(),
-        }
-    }
-}
+pub use view::{RunPageView, RunView, RunsView};
 
 /// Open runs in one answer: what a page shows at a glance. There may be many more where agents are far behind.
 const MAX_LISTED: usize = 100;
@@ -156,9 +34,24 @@ pub async fn list(caller: Caller, app: web::Data<App>) -> Result<HttpResponse, H
     let mut open: Vec<Arc<LiveRun>> = seen.map(|live| live.clone()).collect();
     open.sort_by(|one, other| (other.run.created_at, &other.run.id).cmp(&(one.run.created_at, &one.run.id)));
     open.truncate(MAX_LISTED);
-    let reports: Vec<RunReport> =
-        open.iter().map(|live| RunReport { steps: Vec::new(), ..RunReport::live(live) }).collect();
-    Ok(HttpResponse::Ok().json(RunsView { runs: reports.iter().map(RunView::of).collect() }))
+    let listed: Vec<ListedRun> = open.iter().map(|live| RunReport::live(live).into()).collect();
+    Ok(HttpResponse::Ok().json(RunsView::of(&listed)))
+}
+
+/// A page of the runs that a conversation's messages asked for, newest first, whether they have ended or not.
+/// `next_before` is null on the last page.
+pub async fn of_conversation(
+    caller: Caller,
+    app: web::Data<App>,
+    id: web::Path<String>,
+    query: Query,
+) -> Result<HttpResponse, HttpError> {
+    caller.require(Scope::Chat)?;
+    let (id, tenant) = (ConversationId::parse("id", &id)?, caller.tenant(&app));
+    let (before, limit) = (query.id("before")?.map(RunId::trusted), query.limit()?);
+    let read = caller.read(&app, move |archive| archive.runs(&id, before.as_ref(), limit, &tenant.runs));
+    let (page, next) = read.await?;
+    Ok(HttpResponse::Ok().json(RunPageView::of(&page, next.as_ref())))
 }
 
 /// One run, whether it has ended or not.
@@ -281,10 +174,5 @@ async fn find(caller: &Caller, app: &App, id: &RunId) -> Result<RunReport, HttpE
         return Ok(report);
     }
     // Written between the two looks, or never to be ended: nobody is at it.
-    Ok(live(caller, app, id).map_or_else(|| interrupted(report), |live| RunReport::live(&live)))
-}
-
-fn interrupted(report: RunReport) -> RunReport {
-    let error = Error::new(Code::Interrupted, "The server stopped before the run ended");
-    RunReport { status: RunStatus::Failed, error: Some(error), ..report }
+    Ok(live(caller, app, id).map_or_else(|| report.interrupted(), |live| RunReport::live(&live)))
 }

@@ -11,17 +11,16 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use callboard_actors::presence::Attendance;
-use callboard_actors::protocol::{
-    AgentId, AgentName, ChannelId, Code, Command, Error, Event, Principal, Scope, TenantId,
-};
+use callboard_actors::protocol::{AgentId, AgentName, ChannelId, Code, Command, Error, Event, Scope, TenantId};
 
 use super::app::App;
 use super::ask::ask;
 use super::caller::{Caller, KnownCaller, acting};
+use super::channels::{self, covered};
 use super::error::HttpError;
 use super::query::Query;
 use super::resource::Routes;
-use super::{channels, sockets, trace};
+use super::{sockets, trace};
 use crate::dialect::channels::published;
 use crate::dialect::fields::Fields;
 use crate::dialect::view::Rfc3339;
@@ -42,6 +41,7 @@ pub fn mount(routes: &mut Routes<'_>) {
         .at("/channels", |place| place.read(list).post(describe))
         .at("/channels/{id}", |place| place.read(get).delete(remove))
         .at("/channels/{id}/messages", |place| place.read(messages).post(publish))
+        .read("/channels/{id}/presence", presence)
         .read("/agents", agents)
         .read("/agents/{id}", agent);
 }
@@ -60,13 +60,8 @@ async fn messages(caller: KnownCaller, app: web::Data<App>, id: web::Path<String
     channels::messages(Caller(caller.0), app, id, query).await
 }
 
-/// The channel of that id, if the credentials cover it.
-fn covered(principal: &Principal, id: &str) -> Result<ChannelId, Error> {
-    let channel = ChannelId::parse("channel_id", id)?;
-    if principal.may_use(&channel) {
-        return Ok(channel);
-    }
-    Err(Error::new(Code::Unauthorized, format!("These credentials do not cover the channel {channel}")))
+async fn presence(caller: KnownCaller, app: web::Data<App>, id: web::Path<String>) -> Answer {
+    channels::presence(Caller(caller.0), app, id).await
 }
 
 /// Has the actor of a channel carry out a command.

@@ -17,7 +17,7 @@ after(async () => {
 });
 
 /** An agent of another process, served from a page: it answers only what it is told to. */
-async function serve(name) {
+async function serve(name, query = "") {
   const page = await browser.page(house, "console/mark.svg");
   const token = house.token("--agent", name);
   await page.evaluate(
@@ -36,7 +36,7 @@ async function serve(name) {
           socket.send(JSON.stringify({ id: crypto.randomUUID(), type, content, reply_to }));
         };
       }),
-    `ws://127.0.0.1:${house.port}/v1/ws?token=${token}`,
+    `ws://127.0.0.1:${house.port}/v1/ws?token=${token}${query}`,
   );
   return {
     asked: (count) => page.waitForFunction((count) => globalThis.asked.length >= count, count),
@@ -194,16 +194,22 @@ test("a channel is made by publishing, heard live, and replayed from a point", a
   await page.getByRole("button", { name: "Replay" }).click();
   await page.waitForFunction(() => document.querySelectorAll(".publications li").length === 1);
   assert.deepEqual(await page.locator(".publications .seq").allInnerTexts(), ["3"]);
-  const visitor = await serve("visitor");
+  // Who is in another channel, or in none, is not present in this one.
+  const others = [await serve("passer"), await serve("neighbour", "&channel_id=elsewhere")];
+  const visitor = await serve("visitor", "&channel_id=builds");
   await page.locator(".presence li", { hasText: "visitor" }).waitFor();
+  await page.locator(".presence .others", { hasText: "1 other listener" }).waitFor();
+  assert.deepEqual(await page.locator(".presence .name").allInnerTexts(), ["visitor"]);
   await visitor.close();
   await page.locator(".presence .empty").waitFor();
-  await page.close();
+  await Promise.all([page.close(), ...others.map((other) => other.close())]);
 });
 
 test("a run is shown along its time", async () => {
   const page = await browser.page(house, "#/conversation/timed");
+  const talk = await browser.page(house, "#/conversation/timed");
   await live(page);
+  await live(talk);
   await say(page, "compute 6 * 7");
   await answers(page).first().waitFor();
   await page.getByText("How it came about").click();
@@ -211,8 +217,24 @@ test("a run is shown along its time", async () => {
   await page.locator(".timeline li", { hasText: "Waited" }).waitFor();
   await page.locator(".timeline .tool", { hasText: "arithmetic" }).waitFor();
   await page.locator(".timeline li", { hasText: "Answered" }).waitFor();
+  // All that was asked for in a conversation, from where any of it is seen.
+  await say(talk, "compute 6 * 8");
+  await answers(talk).nth(1).waitFor();
+  await house.down("SIGKILL");
+  await house.up();
+  await page.reload();
+  await page.locator(".crumbs").getByRole("link", { name: "timed", exact: true }).click();
+  const runs = page.getByRole("list", { name: "Runs of timed" }).locator("li");
+  await runs.nth(1).waitFor();
+  assert.deepEqual(await runs.locator(".pill").allInnerTexts(), ["completed", "completed"]);
+  await runs.last().getByRole("link").click();
+  await page.locator(".timeline li", { hasText: "6 * 7" }).first().waitFor();
   await page.getByRole("link", { name: "Runs", exact: true }).first().click();
   await page.getByLabel("Show a run by its id").waitFor();
+  await page.getByLabel("Conversation", { exact: true }).selectOption("timed");
+  await page.getByRole("button", { name: "List" }).click();
+  await runs.nth(1).waitFor();
+  await talk.close();
   await page.close();
 });
 

@@ -68,7 +68,7 @@ const pages = () => [
   ["overview", "#/overview", ".uplot canvas"],
   ["conversations", "#/conversation", ".choice >> nth=2"],
   ["conversation", "#/conversation/stage-plan", ".message.assistant >> nth=3"],
-  ["runs", "#/run", ".find"],
+  ["runs", "#/runs/stage-plan", ".runs li >> nth=3"],
   ["run", run, ".timeline .answer"],
   ["channels", "#/channels", ".list .rows li"],
   ["channel", "#/channels/call-sheet", ".publications li >> nth=2"],

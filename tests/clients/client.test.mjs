@@ -1,7 +1,7 @@
 // The client in TypeScript against a real server: in Node.js, and in Debian's Chromium.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -173,14 +173,55 @@ test("an agent serves over a restart", options, async (t) => {
   await serving;
 });
 
+test("a method is an agent by its decorator", options, async (t) => {
+  const server = await house(t);
+  const agent = new Agent({ url: server.url, token: server.token("counter") });
+  // As compilers write it out: the method, and what it is told of its place.
+  class Counter {
+    words = "words";
+    count(run) {
+      return `${run.text.split(" ").length} ${this.words}`;
+    }
+  }
+  const initializers = [];
+  const method = Counter.prototype.count;
+  const { answer } = agent;
+  assert.equal(answer(method, { kind: "method", name: "count", static: false, addInitializer: (use) => initializers.push(use) }), method);
+  await assert.rejects(agent.serve(), TypeError);
+  for (const use of initializers) use.call(new Counter());
+  const serving = agent.serve();
+  const one = await board(t, { url: server.url });
+  await listed(one, "counter");
+  assert.equal((await one.chat("one two three", { agent: "counter" })).text, "3 words");
+  await agent.close();
+  await serving;
+});
+
+/** The examples as people run them: those in TypeScript compiled, with all that is strict. */
+function prepared(folder) {
+  const names = readdirSync(examples);
+  for (const name of names) {
+    const text = readFileSync(join(examples, name), "utf8");
+    assert.ok(text.trimEnd().split("\n").length <= 10, `${name} has more than ten lines`);
+    copyFileSync(join(examples, name), join(folder, name));
+  }
+  const compiler = join(examples, "../node_modules/typescript/bin/tsc");
+  const typed = names.filter((name) => name.endsWith(".ts")).map((name) => join(folder, name));
+  const flags = ["--strict", "--target", "ES2022", "--module", "NodeNext", "--rootDir", folder];
+  writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+  execFileSync(process.execPath, [compiler, ...flags, ...typed], { stdio: ["ignore", "inherit", "inherit"] });
+  return names.map((name) => name.replace(/\..*$/, "")).sort();
+}
+
 test("the examples run", options, async (t) => {
   const server = await house(t);
   const folder = mkdtempSync(join(here, ".tools/examples-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
-  for (const name of readdirSync(examples)) copyFileSync(join(examples, name), join(folder, name));
+  assert.deepEqual(prepared(folder), ["chat", "publish", "serve", "stream", "subscribe"]);
   const env = { ...process.env, CALLBOARD_URL: server.url, CALLBOARD_TOKEN: server.token("counter") };
   const run = (name) => {
-    const child = spawn(process.execPath, [join(folder, `${name}.mjs`)], { env, stdio: ["ignore", "pipe", "inherit"] });
+    const program = readdirSync(folder).find((file) => file === `${name}.mjs` || file === `${name}.js`);
+    const child = spawn(process.execPath, [join(folder, program)], { env, stdio: ["ignore", "pipe", "inherit"] });
     t.after(() => child.kill("SIGKILL"));
     return createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   };

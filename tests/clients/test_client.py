@@ -146,8 +146,10 @@ class Client(unittest.IsolatedAsyncioTestCase):
                 [sys.executable, str(path)], env=environment, stdout=subprocess.PIPE, text=True
             )
 
+        for path in (ROOT / "clients/python/examples").glob("*.py"):
+            self.assertLessEqual(len(path.read_text().splitlines()), 10, path.name)
         for name, expected in [
-            ("chat", "nyx: 15% of 240 = 36\n"), ("stream", "15% of 240 = 36\n"), ("publish", "1\n"),
+            ("chat", "nyx: 15% of 240 = 36\n"), ("stream", "15% of 240 = 36"), ("publish", "1\n"),
         ]:
             said, _ = await asyncio.to_thread(example(name).communicate, timeout=PATIENCE)
             self.assertEqual(said, expected)

@@ -142,8 +142,10 @@ impl One {
             "/conversations".to_owned(),
             format!("/conversations/{ROOM}"),
             format!("/conversations/{ROOM}/messages"),
+            format!("/conversations/{ROOM}/runs"),
             format!("/conversations/{THREAD}"),
             format!("/conversations/{THREAD}/messages"),
+            format!("/conversations/{THREAD}/runs"),
             format!("/history/{ROOM}"),
             "/channels".to_owned(),
             format!("/channels/{CHANNEL}"),
@@ -442,8 +444,10 @@ fn attempts_over_http(one: &One) -> Vec<(Method, String, Option<Value>, u16)> {
         format!("/v1/agents/{}", one.bot_id),
         format!("/conversations/{ROOM}"),
         format!("/conversations/{ROOM}/messages"),
+        format!("/conversations/{ROOM}/runs"),
         format!("/conversations/{THREAD}"),
         format!("/conversations/{THREAD}/messages"),
+        format!("/conversations/{THREAD}/runs"),
         format!("/channels/{CHANNEL}"),
         format!("/channels/{CHANNEL}/messages"),
         format!("/v1/channels/{CHANNEL}"),
@@ -594,6 +598,7 @@ async fn nothing_of_a_private_thread_crosses_to_another_subject() {
         format!("/conversations/{THREAD}/messages"),
         format!("/runs/{job}"),
         format!("/history/{THREAD}"),
+        format!("/conversations/{THREAD}/runs"),
     ];
     let mut before = Vec::new();
     for path in &paths {
@@ -617,6 +622,7 @@ async fn nothing_of_a_private_thread_crosses_to_another_subject() {
         (Method::GET, &paths[1], 404),
         (Method::GET, &paths[2], 404),
         (Method::DELETE, &paths[2], 404),
+        (Method::GET, &paths[4], 404),
     ] {
         let (status, answer) = call(&server, method.clone(), path, &bob, None).await;
         assert_eq!(status, expected, "{method} {path}: {answer}");

@@ -8,7 +8,7 @@ use crate::conversation::loading;
 use crate::conversation::record::{AskRecord, FAILURES, FailureRecord, MESSAGES, MessageRecord, parse_run_id, run_id};
 use crate::journal::format::decode;
 use crate::journal::{Journal, Kind, PlaceName, Position, Stream};
-use crate::protocol::{AgentId, Code, ConversationId, Error, Message, Run, RunId, RunStatus, Timestamp, Turn};
+use crate::protocol::{AgentId, Code, ConversationId, Error, Message, Run, RunId, RunStatus, Step, Timestamp, Turn};
 use crate::runs::RunReport;
 
 impl Archive<'_> {
@@ -26,7 +26,8 @@ impl Archive<'_> {
         ended(self.journal, position, Arc::new(run))
     }
 
-    fn rebuild(
+    /// The run that a message asked for as its `turn`th.
+    pub(super) fn rebuild(
         &self,
         name: &PlaceName,
         question: &MessageRecord,
@@ -62,36 +63,32 @@ pub(crate) fn question(journal: &dyn Journal, position: Position) -> Result<Opti
 /// How a run ended: its answer stands somewhere behind its request, or its failure in the lane of failures.
 pub(crate) fn ended(journal: &dyn Journal, asked: Position, run: Arc<Run>) -> Result<RunReport, Error> {
     if let Some(failure) = failure(journal, asked, &run)? {
-        return Ok(RunReport {
-            run,
-            status: failure.status,
-            started_at: failure.started_at,
-            ended_at: Some(failure.ended_at),
-            error: Some(failure.error),
-            steps: failure.steps,
-            approval: None,
-        });
+        return Ok(failed(run, failure));
     }
-    let Some((answer, started_at)) = answer(journal, asked, &run.id)? else {
-        let report = RunReport {
-            run,
-            status: RunStatus::Pending,
-            started_at: None,
-            ended_at: None,
-            error: None,
-            steps: Vec::new(),
-            approval: None,
-        };
-        return Ok(report);
-    };
-    let ended_at = Some(answer.created_at);
+    let Some((answer, started_at)) = answer(journal, asked, &run.id)? else { return Ok(unended(run)) };
     let steps = answer.steps().cloned().collect();
-    let started_at = Some(started_at);
-    Ok(RunReport { run, status: RunStatus::Completed, started_at, ended_at, error: None, steps, approval: None })
+    Ok(RunReport { started_at: Some(started_at), ..completed(run, answer.created_at, steps) })
+}
+
+/// A run of which no end is written.
+pub(super) fn unended(run: Arc<Run>) -> RunReport {
+    let status = RunStatus::Pending;
+    RunReport { run, status, started_at: None, ended_at: None, error: None, steps: Vec::new(), approval: None }
+}
+
+/// A run that ended without an answer.
+pub(super) fn failed(run: Arc<Run>, failure: FailureRecord) -> RunReport {
+    let FailureRecord { status, error, steps, started_at, ended_at, .. } = failure;
+    RunReport { status, started_at, ended_at: Some(ended_at), error: Some(error), steps, ..unended(run) }
+}
+
+/// A run whose answer was written then.
+pub(super) fn completed(run: Arc<Run>, ended_at: Timestamp, steps: Vec<Step>) -> RunReport {
+    RunReport { status: RunStatus::Completed, ended_at: Some(ended_at), steps, ..unended(run) }
 }
 
 /// Records looked at in one read while searching for the end of a run.
-const SEARCH: usize = 64;
+pub(super) const SEARCH: usize = 64;
 
 fn answer(journal: &dyn Journal, asked: Position, run: &RunId) -> Result<Option<(Message, Timestamp)>, Error> {
     let mut after = asked.seq;
@@ -110,7 +107,7 @@ fn answer(journal: &dyn Journal, asked: Position, run: &RunId) -> Result<Option<
 }
 
 /// How far the clock may have been set back between two runs of one conversation.
-const CLOCK_SLACK_MS: u64 = 60 * 60 * 1000;
+pub(super) const CLOCK_SLACK_MS: u64 = 60 * 60 * 1000;
 
 /// Failures stand in the order they happened, so the search goes back from the last and ends where everything happened
 /// before the run was asked for.

@@ -37,6 +37,7 @@ impl Visit {
             Pattern::Channel { channel, since } => {
                 let attach = Command::Attach { channel: Some(channel.clone()), since: *since, member: false };
                 let request = self.request(Token::NONE, Interest::NOTHING, attach);
+                self.tenant.presence.enter(channel, self.outbox.session);
                 self.tenant.to_channel(channel, request);
             }
             Pattern::Topic(_) | Pattern::Flow { .. } => {
@@ -80,6 +81,7 @@ impl Visit {
     fn end_subscription(&self, id: &SubscriptionId, pattern: &Pattern) {
         match pattern {
             Pattern::Channel { channel, .. } => {
+                self.tenant.presence.exit(channel, self.outbox.session);
                 let detach = Command::Detach { channel: Some(channel.clone()) };
                 self.tenant.to_channel(channel, self.request(Token::NONE, Interest::NOTHING, detach));
             }

@@ -1,7 +1,7 @@
 """A client of Callboard, a coordination server for AI agents: ask agents, follow channels and events, serve an agent."""
 
 from ._agent import Agent, Run
-from ._board import Board, Stream, connect
+from ._board import Board, Stream, connect, run
 from ._errors import CallboardError, ConnectionLost, Failed, Refused, Unreachable
 from ._subscription import Subscription
 from ._types import Event, Message, Publication, Reply
@@ -22,4 +22,5 @@ __all__ = [
     "Subscription",
     "Unreachable",
     "connect",
+    "run",
 ]

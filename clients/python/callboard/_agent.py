@@ -73,6 +73,11 @@ class Agent:
                 _log.info("%s", error)
             await pause.wait()
 
+    def run(self, ready: Callable[[], None] | None = None) -> None:
+        """The same as a whole program, until Ctrl-C ends it."""
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(self.serve(ready))
+
 
 class _Line:
     """One connection of an agent."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import uuid
-from collections.abc import AsyncIterator, Generator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
@@ -187,3 +189,14 @@ class connect:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._connection.close()
+
+
+def run(main: Callable[[Board], Awaitable[Any]], url: str | None = None, token: str | None = None) -> None:
+    """Runs a program that talks to a server: connects, has `main` done with the board, and closes it. Ctrl-C ends it."""
+
+    async def connected() -> None:
+        async with connect(url, token) as board:
+            await main(board)
+
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(connected())

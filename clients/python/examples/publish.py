@@ -1,11 +1,8 @@
-import asyncio
-
 import callboard
 
 
-async def main() -> None:
-    async with callboard.connect() as board:
-        print(await board.publish("news", {"headline": "hello"}))
+async def main(board: callboard.Board) -> None:
+    print(await board.publish("news", {"headline": "hello"}))
 
 
-asyncio.run(main())
+callboard.run(main)

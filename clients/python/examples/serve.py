@@ -1,14 +1,10 @@
-import asyncio
-
 import callboard
 
 agent = callboard.Agent()  # its token: callboard token --tenant default --agent counter
-
 
 @agent.answer
 async def count(run: callboard.Run) -> str:
     await run.step("Counting the words")
     return f"{len(run.text.split())} words"
 
-
-asyncio.run(agent.serve(lambda: print("connected", flush=True)))
+agent.run(lambda: print("connected", flush=True))

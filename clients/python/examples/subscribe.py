@@ -1,12 +1,9 @@
-import asyncio
-
 import callboard
 
 
-async def main() -> None:
-    async with callboard.connect() as board:
-        async for news in await board.subscribe("news", since=0):
-            print(news.seq, news.content, flush=True)
+async def main(board: callboard.Board) -> None:
+    async for news in await board.subscribe("news", since=0):
+        print(news.seq, news.content, flush=True)
 
 
-asyncio.run(main())
+callboard.run(main)

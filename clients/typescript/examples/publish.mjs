@@ -1,5 +1,5 @@
-import { connect } from "callboard";
+import { run } from "callboard";
 
-const board = await connect();
-console.log(await board.publish("news", { headline: "hello" }));
-await board.close();
+await run(async (board) => {
+  console.log(await board.publish("news", { headline: "hello" }));
+});

@@ -1,6 +1,7 @@
-import { connect } from "callboard";
+import { run } from "callboard";
 
-const board = await connect();
-for await (const news of await board.subscribe("news", { since: 0 })) {
-  console.log(news.seq, JSON.stringify(news.content));
-}
+await run(async (board) => {
+  for await (const news of await board.subscribe("news", { since: 0 })) {
+    console.log(news.seq, JSON.stringify(news.content));
+  }
+});

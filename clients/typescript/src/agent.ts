@@ -47,11 +47,17 @@ export class Agent {
     this.#address = new Address(url, token);
   }
 
-  /** Names the function that does the work. */
-  answer(answer: Answer): Answer {
-    this.#answer = answer;
-    return answer;
-  }
+  /** Decorates the method that does the work, static or of an object: it is given a `Run` and returns what is answered.
+   * Called with a function it names that one. (A property, for decorators are called without their object.) */
+  readonly answer = <This, Work extends (this: This, run: Run) => ReturnType<Answer>>(
+    work: Work,
+    context?: ClassMethodDecoratorContext<This, Work>,
+  ): Work => {
+    const use = (self: This) => (this.#answer = (run) => work.call(self, run));
+    if (context) context.addInitializer(function () { use(this); });
+    else use(undefined as This);
+    return work;
+  };
 
   /** Serves until `close`, over as many connections as it takes; `ready` is called at each. */
   async serve(ready?: () => void): Promise<void> {

@@ -157,3 +157,13 @@ export async function connect({ url, token }: Where = {}): Promise<Board> {
   await connection.open();
   return new Board(connection);
 }
+
+/** Runs a program that talks to a server: connects, has `main` done with the board, and closes it. */
+export async function run(main: (board: Board) => Promise<unknown>, where: Where = {}): Promise<void> {
+  const board = await connect(where);
+  try {
+    await main(board);
+  } finally {
+    await board.close();
+  }
+}

@@ -1,12 +1,12 @@
 // Channels: what is published, live and from any point on, and who is there.
-import { api } from "../api.js";
+import { api, part } from "../api.js";
 import { clock, plural, shown } from "../format.js";
+import { gathered } from "../gathered.js";
 import { useObservable } from "../observable.js";
 import { Avatar, Empty, Pill, Problem } from "../parts/pieces.js";
 import { go, link } from "../router.js";
-import { agents } from "../state/agents.js";
 import { Channel } from "../state/channel.js";
-import { opened } from "../socket.js";
+import { listen, opened } from "../socket.js";
 import { html, useEffect, useMemo, useRef, useState } from "../ui.js";
 
 function List({ current }) {
@@ -113,22 +113,40 @@ function Open({ id }) {
   </section>`;
 }
 
-function Presence() {
-  const remote = useObservable(agents).filter((agent) => agent.remote);
+/** Who listens to a channel, asked for again as agents come and go, and now and then: others come and go unheard. */
+function usePresence(id) {
+  const [present, setPresent] = useState(null);
+  useEffect(() => {
+    const read = () => api(`/channels/${part(id)}/presence`).then(setPresent, () => {});
+    const soon = gathered(read);
+    const ends = [soon.end, opened(soon.call), listen(({ type, data }) => type === "event" && data.eventType === "presence" && soon.call())];
+    const timer = setInterval(() => document.hidden || read(), 3_000);
+    return () => {
+      clearInterval(timer);
+      ends.forEach((end) => end());
+    };
+  }, [id]);
+  return present;
+}
+
+function Presence({ id }) {
+  const present = usePresence(id);
+  const { agents = [], others = 0 } = present ?? {};
   return html`<section class="card presence" aria-labelledby="presence-title"><h2 id="presence-title">Present</h2>
-    <p class="note">Agents of other processes that are connected now.</p>
-    <ul class="people">${remote.map(
-      (agent) => html`<li key=${agent.name}><${Avatar} name=${agent.name} small /> <span class="name">${agent.name}</span><${Pill} tone="good">online<//></li>`,
+    <p class="note">Agents that listen to ${id} now.</p>
+    <ul class="people">${agents.map(
+      ({ agent_id, sockets }) => html`<li key=${agent_id}><${Avatar} name=${agent_id} small /> <span class="name">${agent_id}</span>
+        <${Pill} tone="good">${sockets > 1 ? plural(sockets, "socket") : "online"}<//></li>`,
     )}</ul>
-    ${!remote.length && html`<${Empty} title="Nobody just now" />`}
+    ${present && !agents.length && html`<${Empty} title="No agent just now" />`}
+    ${others > 0 && html`<p class="note others">${plural(others, "other listener")}, this page among them</p>`}
   </section>`;
 }
 
 export function ChannelsPage({ id }) {
   return html`<div class=${`conversation ${id ? "open" : ""}`}>
     <${List} current=${id} />
-    ${id ? html`<${Open} key=${id} id=${id} />` : html`<section class="welcome"><h1 class="title">Channels</h1>
+    ${id ? html`<${Open} key=${id} id=${id} /><${Presence} key=${`present ${id}`} id=${id} />` : html`<section class="welcome"><h1 class="title">Channels</h1>
       <${Empty} title="Choose a channel, or open one by its name">What is published there is numbered, kept, and can be replayed from any number.<//></section>`}
-    <${Presence} />
   </div>`;
 }

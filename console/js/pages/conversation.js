@@ -1,6 +1,7 @@
 // Conversations: pick one or begin one, and talk.
 import { api } from "../api.js";
 import { ago, plural } from "../format.js";
+import { gathered } from "../gathered.js";
 import { useObservable } from "../observable.js";
 import { Begin } from "../parts/begin.js";
 import { Cast } from "../parts/cast.js";
@@ -30,18 +31,9 @@ function useList(current) {
     }
   }, []);
   useEffect(() => {
-    let timer = 0;
-    const soon = () => {
-      timer ||= setTimeout(() => {
-        timer = 0;
-        read();
-      }, 800);
-    };
-    const ends = [opened(() => read()), listen(({ type, data }) => type === "event" && data.eventType === "conversation_message" && soon())];
-    return () => {
-      clearTimeout(timer);
-      for (const end of ends) end();
-    };
+    const soon = gathered(() => read());
+    const ends = [soon.end, opened(() => read()), listen(({ type, data }) => type === "event" && data.eventType === "conversation_message" && soon.call())];
+    return () => ends.forEach((end) => end());
   }, [current]);
   return { ...list, more: () => read(list.after) };
 }

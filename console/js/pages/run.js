@@ -1,13 +1,12 @@
-// One run: its timeline, what it used, what it waits for. Without one, those that are open or were heard of.
+// One run: its timeline, what it used, what it waits for.
 import { api, part } from "../api.js";
-import { ago, clock, duration, number } from "../format.js";
-import { useObservable } from "../observable.js";
-import { Avatar, Empty, Pill, Problem, statusWord, TONES } from "../parts/pieces.js";
+import { clock, duration, number } from "../format.js";
+import { Avatar, Pill, Problem, statusWord, TONES } from "../parts/pieces.js";
 import { Timeline } from "../parts/timeline.js";
-import { go, link } from "../router.js";
-import { heardRuns } from "../state/feed.js";
+import { link } from "../router.js";
 import { listen, opened } from "../socket.js";
 import { html, useCallback, useEffect, useState } from "../ui.js";
+import { RunsPage } from "./runs.js";
 
 function useRun(id) {
   const [state, setState] = useState({ run: null, record: null, error: "", now: Date.now() });
@@ -67,7 +66,7 @@ function OneRun({ id }) {
   const decide = (decision) => attempt(api(`/runs/${part(id)}/approval`, { method: "POST", body: { decision, reason } }));
   if (!run) return html`<h1 class="title">Run</h1><${Problem} text=${error} />`;
   return html`
-    <p class="crumbs"><a href=${link("run")}>Runs</a></p>
+    <p class="crumbs"><a href=${link("run")}>Runs</a> › <a href=${link("runs", run.conversation_id)}>${run.conversation_id}</a></p>
     <header class="head run-head">
       <h1 class="title"><${Avatar} name=${run.agent} /> ${run.agent} <small>${run.id}</small></h1>
       <${Pill} tone=${TONES[run.status]}>${statusWord(run.status)}<//>
@@ -89,41 +88,7 @@ function OneRun({ id }) {
   `;
 }
 
-function Find() {
-  const [id, setId] = useState("");
-  const submit = (event) => {
-    event.preventDefault();
-    if (id.trim()) go("run", id.trim());
-  };
-  return html`<form class="card find" onSubmit=${submit}><label for="run-id">Show a run by its id</label>
-    <div class="row"><input id="run-id" placeholder="run-…" value=${id} onInput=${(event) => setId(event.target.value)} />
-    <button class="primary">Show</button></div></form>`;
-}
-
-function Runs() {
-  const heard = useObservable(heardRuns);
-  const [open, setOpen] = useState([]);
-  useEffect(() => {
-    const read = () => api("/runs").then((page) => setOpen(page.runs), () => {});
-    const end = opened(read);
-    const timer = setInterval(read, 3_000);
-    return () => {
-      end();
-      clearInterval(timer);
-    };
-  }, []);
-  const row = (run) => html`<li key=${run.id}><a href=${link("run", run.id)}><${Avatar} name=${run.agent} small />
-    <b>${run.agent}</b><span>${run.conversation}</span><span>${ago(run.at)}</span></a>
-    <${Pill} tone=${TONES[run.status]}>${statusWord(run.status)}<//></li>`;
-  const opens = open.map((run) => ({ ...run, conversation: run.conversation_id, at: run.created_at }));
-  const past = heard.filter((run) => !open.some((one) => one.id === run.id));
-  return html`<h1 class="title">Runs</h1><${Find} />
-    <section class="card" aria-labelledby="open-title"><h2 id="open-title">Under way</h2>
-      ${opens.length ? html`<ul class="rows runs">${opens.map(row)}</ul>` : html`<${Empty} title="Nothing is under way" />`}</section>
-    <section class="card" aria-labelledby="heard-title"><h2 id="heard-title">Since this page was opened</h2>
-      ${past.length ? html`<ul class="rows runs">${past.map(row)}</ul>` : html`<${Empty} title="No run has ended since" />`}</section>`;
-}
-
-export function RunPage({ id }) {
-  return id ? html`<${OneRun} key=${id} id=${id} />` : html`<${Runs} />`;
+/** One run, or all of them: those of the conversation `of`, if one is named. */
+export function RunPage({ id, of }) {
+  return id ? html`<${OneRun} key=${id} id=${id} />` : html`<${RunsPage} of=${of} />`;
 }

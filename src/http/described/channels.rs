@@ -5,19 +5,23 @@ use actix_web::http::Method;
 use super::Api;
 use super::bodies::{ChannelBody, PublicationBody};
 use super::operation::{Operation, id, whole};
-use crate::http::channels::{ChannelView, ChannelsView, PublicationsView};
+use crate::http::channels::{ChannelView, ChannelsView, PresenceView, PublicationsView};
 use crate::http::v1::{AgentView, AgentsView, PublishedView, RemovedView};
 
 const TAG: &str = "channels";
+const WHO: &str = "Who listens to a channel now";
 
 /// Describes these resources.
 pub fn describe(api: &mut Api) {
     list(api.on(TAG, Method::GET, "/channels", "listChannels", "The channels that the caller may use"));
     read(api.on(TAG, Method::GET, "/channels/{id}", "readChannel", "One channel"));
     messages(api.on(TAG, Method::GET, "/channels/{id}/messages", "listPublications", "What was published"));
+    presence(api.on(TAG, Method::GET, "/channels/{id}/presence", "readPresence", WHO));
     below(api, ["/v1/channels", "/v1/channels/{id}", "/v1/channels/{id}/messages"], "V1");
+    presence(api.on(TAG, Method::GET, "/v1/channels/{id}/presence", "readPresenceV1", WHO)).guarded();
     attendance(api, ["/v1/agents", "/v1/agents/{id}"], "V1");
     below(api, ["/api/v1/channels", "/api/v1/channels/{id}", "/api/v1/channels/{id}/messages"], "ApiV1");
+    presence(api.on(TAG, Method::GET, "/api/v1/channels/{id}/presence", "readPresenceApiV1", WHO)).guarded();
     attendance(api, ["/api/v1/agents", "/api/v1/agents/{id}"], "ApiV1");
 }
 
@@ -39,6 +43,10 @@ fn messages(operation: Operation<'_>) -> Operation<'_> {
         .limited()
         .answers::<PublicationsView<'static>>(200, "A page, oldest first.")
         .refuses_also(&[404, 410, 503])
+}
+
+fn presence(operation: Operation<'_>) -> Operation<'_> {
+    operation.answers::<PresenceView>(200, "Agents by name, and how many others.").refuses_also(&[400])
 }
 
 fn below(api: &mut Api, [all, one, said]: [&'static str; 3], root: &str) {

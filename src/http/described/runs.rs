@@ -3,7 +3,8 @@
 use actix_web::http::Method;
 
 use super::Api;
-use crate::http::runs::{DecisionBody, RunView, RunsView};
+use super::operation::id;
+use crate::http::runs::{DecisionBody, RunPageView, RunView, RunsView};
 use crate::record::Record;
 
 const TAG: &str = "runs";
@@ -13,6 +14,12 @@ pub fn describe(api: &mut Api) {
     api.on(TAG, Method::GET, "/runs", "listRuns", "The newest runs that have not ended")
         .answers::<RunsView<'static>>(200, "Without their steps.")
         .refuses_also(&[]);
+    api.on(TAG, Method::GET, "/conversations/{id}/runs", "listConversationRuns", "The runs of a conversation")
+        .says("Newest first, whether they have ended or not.")
+        .query("before", id(), "`next_before` of the page after.")
+        .limited()
+        .answers::<RunPageView<'static>>(200, "The newest runs, or those before `before`, without their steps.")
+        .refuses_also(&[404, 410, 503]);
     api.on(TAG, Method::GET, "/runs/{id}", "readRun", "One run, whether it has ended or not")
         .answers::<RunView<'static>>(200, "The run.")
         .refuses_also(&[400, 404, 410, 503]);

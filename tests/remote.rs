@@ -12,7 +12,7 @@ use std::thread;
 
 use harness::server::{Server, Setup};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The program, pointed at an address.
 fn program(address: &str, args: &[&str]) -> Command {
@@ -256,6 +256,25 @@ fn a_server_over_tls_is_spoken_to_by_whoever_trusts_its_certificate() {
         let told = refused(&run(&at, &["agents", "--ca-file", path], ""), 2);
         assert!(told.contains("--ca-file") && told.contains(why), "{told}");
     }
+}
+
+#[test]
+fn a_server_tells_programs_where_it_listens() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let serve = ["serve", "--json", "--bind", "127.0.0.1:0", "--data-dir", data];
+    let mut server = Going(program("", &serve).spawn().unwrap());
+    let mut greeting = String::new();
+    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut greeting).unwrap();
+    let told = &objects(&greeting)[0];
+    assert_eq!((&told["agents"], &told["data_dir"]), (&json!(["nyx", "aria", "sage"]), &json!(data)));
+    let at = told["listening"][0].as_str().unwrap();
+    assert_eq!(said(&run(at, &["status", "--ready"], "")), "ready\n");
+
+    let bound = at.strip_prefix("http://").unwrap();
+    let other = folder.path().join("other");
+    let again = refused(&run("", &["serve", "--bind", bound, "--data-dir", other.to_str().unwrap()], ""), 1);
+    assert!(again.contains("cannot listen on") && again.contains("--bind"), "{again}");
 }
 
 #[test]

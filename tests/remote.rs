@@ -296,14 +296,59 @@ fn a_watch_tells_what_it_could_not_see() {
     said(&run(server.address(), &["send", "nyx", "6 * 7"], ""));
     front.now(&server);
     let gap = |frame: &Value| frame["type"] == "gap";
+    let text = |frame: &Value, name: &str| frame["data"][name].as_str().unwrap().to_owned();
     until(&server, &|seen| seen.iter().position(gap).is_some_and(|at| at + 1 < seen.len()));
     let seen = seen.lock().unwrap().clone();
     let gaps: Vec<&Value> = seen.iter().filter(|frame| gap(frame)).collect();
     let [told] = gaps[..] else { panic!("{seen:?}") };
-    let text = |name: &str| told["data"][name].as_str().unwrap();
-    assert!(text("since") < text("until") && !text("reason").is_empty(), "{told}");
+    assert!(text(told, "since") < text(told, "until") && !text(told, "reason").is_empty(), "{told}");
+    assert_eq!(told["data"]["replayed"], 0);
     drop(watch);
     reading.join().unwrap();
+}
+
+#[test]
+fn what_was_said_in_an_outage_is_told_by_watch_each_once() {
+    let mut server = Server::start();
+    let front = Front::of(&server);
+    let say = |server: &Server, text: &str| said(&run(server.address(), &["send", "nyx", text, "-c", "talk"], ""));
+    say(&server, "compute 0 + 1");
+    let mut watch = Going(program(&front.address, &["watch", "-e", "conversation_message", "--json"]).spawn().unwrap());
+    let mut lines =
+        BufReader::new(watch.0.stdout.take().unwrap()).lines().map(|line| objects(&line.unwrap())[0].clone());
+    // Nobody says when it has subscribed: the first line tells.
+    let (told, heard) = std::sync::mpsc::channel();
+    let reading = thread::spawn(move || {
+        let first = lines.next();
+        told.send(()).unwrap();
+        (first, lines)
+    });
+    let mut asked = 1;
+    while heard.try_recv().is_err() {
+        asked += 1;
+        say(&server, &format!("compute 0 + {asked}"));
+    }
+    let (first, mut lines) = reading.join().unwrap();
+    server.restart();
+    for _ in 0..3 {
+        asked += 1;
+        say(&server, &format!("compute 0 + {asked}"));
+    }
+    front.now(&server);
+    // One more than there are exchanges in the outage: what follows live is told after what was said meanwhile.
+    let (mut gaps, mut seqs) = (0, vec![first.unwrap()["data"]["message"]["seq"].as_u64().unwrap()]);
+    while seqs.last() < Some(&(asked * 2)) {
+        let event = lines.next().unwrap();
+        match event["type"].as_str().unwrap() {
+            "gap" => gaps += 1,
+            _ => seqs.push(event["data"]["message"]["seq"].as_u64().unwrap()),
+        }
+    }
+    assert_eq!(gaps, 1);
+    // What was written as it subscribed may have been too early for it.
+    let first = seqs[0];
+    seqs.retain(|seq| *seq >= first);
+    assert_eq!(seqs, (first..=asked * 2).collect::<Vec<_>>(), "neither hole nor double");
 }
 
 #[test]

@@ -172,7 +172,8 @@ async fn what_is_exported_is_imported_with_its_numbers() {
     let error = refused(&callboard(&["import", &path("cut.jsonl"), "--data-dir", &path("cut")]));
     assert!(error.contains("was not imported"), "{error}");
     assert!(!Path::new(&path("cut")).join("journal").exists(), "half an import is none");
-    assert!(refused(&callboard(&["import", &path("nowhere"), "--data-dir", &path("cut")])).contains("cannot be read"));
+    assert!(refused(&callboard(&["import", &path("nowhere"), "--data-dir", &path("new")])).contains("cannot be read"));
+    assert!(!Path::new(&path("new")).exists(), "nothing was made");
 }
 
 #[test]
@@ -271,16 +272,23 @@ async fn what_is_kept_no_longer_is_a_clear_error_and_its_numbers_are_gone() {
     assert_eq!(server.tool(&["verify"]), "The store is sound.");
 }
 
-fn unpacked(data: &Path) {
+fn unpacked(data: &Path, format: u32) {
     fs::create_dir_all(data).unwrap();
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store/journal-format-1.tar.gz");
+    let fixture = format!("tests/fixtures/store/journal-format-{format}.tar.gz");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join(fixture);
     assert!(Command::new("tar").arg("xzf").arg(fixture).arg("-C").arg(data).status().unwrap().success());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_of_the_first_format_opens_and_reads_right() {
+async fn stores_of_older_formats_open_and_read_right() {
+    for format in [1, 2] {
+        opens_and_reads_right(format).await;
+    }
+}
+
+async fn opens_and_reads_right(format: u32) {
     let folder = tempfile::tempdir().unwrap();
-    unpacked(folder.path());
+    unpacked(folder.path(), format);
     let server = over(folder.path());
     let page = get(&server, "/channels/news/messages?limit=100", "").await;
     let numbers: Vec<_> = page["messages"].as_array().unwrap().iter().map(|m| m["content"]["number"].clone()).collect();
@@ -302,7 +310,7 @@ async fn a_store_of_the_first_format_opens_and_reads_right() {
 #[test]
 fn a_store_of_a_format_that_nobody_knows_yet_is_refused_with_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
-    unpacked(folder.path());
+    unpacked(folder.path(), 1);
     let db = sled::open(folder.path().join("journal")).unwrap();
     db.insert("mformat", &99_u32.to_be_bytes()).unwrap();
     drop(db);
@@ -316,7 +324,7 @@ fn a_store_of_a_format_that_nobody_knows_yet_is_refused_with_what_to_do() {
 fn damage_anywhere_is_refused_or_named_and_never_garbage() {
     let folder = tempfile::tempdir().unwrap();
     let whole = folder.path().join("whole");
-    unpacked(&whole);
+    unpacked(&whole, 1);
     let export = |data: &Path| callboard(&["export", "--data-dir", data.to_str().unwrap()]);
     let lines = export(&whole);
     assert!(lines.status.success());

@@ -244,7 +244,7 @@ fn opening(brief: &Brief, at: Timestamp) -> Opening {
         content: brief.content.clone(),
         parameters: brief.parameters.clone(),
         mood: brief.mood,
-        colleagues: brief.colleagues.to_vec(),
+        colleagues: brief.colleagues.clone(),
         history: brief.history.iter().map(|message| message.seq).collect(),
         private: brief.owner.is_some(),
         at,

@@ -47,18 +47,28 @@ impl Directory {
 
     /// The agent of that name or id, if there is one.
     pub fn find(&self, name_or_id: &str) -> Option<Listing> {
-        let all = self.all();
+        self.look(name_or_id, Listing::clone)
+    }
+
+    /// What `look` sees of the agent of that name or id, if there is one. It must not ask the directory anything.
+    pub fn look<T>(&self, name_or_id: &str, look: impl FnOnce(&Listing) -> T) -> Option<T> {
+        let all = self.listings.read().unwrap_or_else(PoisonError::into_inner);
         let named = all.iter().find(|listing| listing.card.name().as_str() == name_or_id);
         let found = named.or_else(|| {
             let id = uuid::Uuid::parse_str(name_or_id).ok()?.to_string();
             all.iter().find(|listing| listing.card.id.to_string() == id)
         });
-        found.cloned()
+        found.map(look)
     }
 
     /// The agent of that name or id, or an error that lists those there are.
     pub fn get(&self, name_or_id: &str) -> Result<Listing, Error> {
-        self.find(name_or_id).ok_or_else(|| {
+        self.known(name_or_id, Listing::clone)
+    }
+
+    /// What `look` sees of the agent of that name or id, or an error that lists those there are.
+    pub fn known<T>(&self, name_or_id: &str, look: impl FnOnce(&Listing) -> T) -> Result<T, Error> {
+        self.look(name_or_id, look).ok_or_else(|| {
             let available: Vec<String> = self.all().iter().map(|listing| listing.card.name().to_string()).collect();
             let names = available.join(", ");
             let mut error = Error::new(Code::AgentNotFound, format!("Agent not found: {name_or_id}"))

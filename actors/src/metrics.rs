@@ -1,9 +1,12 @@
 //! What the runtime counts. Names and labels stand here and nowhere else; no label is an id.
 
-use metrics::Unit;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use metrics::{Counter, Histogram, Unit};
 
 use crate::brain::model::fault::Trouble;
-use crate::protocol::{AgentName, Run, RunStatus, Timestamp, Tokens};
+use crate::protocol::{AgentName, Run, RunKind, RunStatus, Timestamp, Tokens};
 use crate::tenant::Tenant;
 
 /// Counts an actor while it lives: a part of it, so that it is counted out however it goes.
@@ -33,7 +36,9 @@ impl std::fmt::Debug for Living {
 /// A run has begun after waiting.
 pub fn waited(run: &Run) {
     let seconds = ms(Timestamp::now().since(run.created_at));
-    metrics::histogram!("callboard_run_wait_seconds").record(seconds);
+    KEPT.with_borrow_mut(|kept| {
+        kept.waits.get_or_insert_with(|| metrics::histogram!("callboard_run_wait_seconds")).record(seconds);
+    });
 }
 
 /// The label of agents in other processes: their names are chosen by whoever holds a token, and must not make series.
@@ -42,14 +47,39 @@ pub const REMOTE: &str = "remote";
 /// A run of one of the tenant's agents has ended.
 pub fn ended(tenant: &Tenant, run: &Run, status: RunStatus, duration_ms: u64) {
     tenant.pulse.ended(&run.agent, status, duration_ms, Timestamp::now());
-    let own = tenant.directory.find(run.agent.as_str()).is_some_and(|listing| !listing.card.remote);
-    let labels = [
-        ("agent", if own { run.agent.to_string() } else { REMOTE.to_owned() }),
-        ("kind", run.kind.as_str().to_owned()),
-        ("outcome", status.as_str().to_owned()),
-    ];
-    metrics::counter!("callboard_runs_total", &labels).increment(1);
-    metrics::histogram!("callboard_run_seconds").record(ms(duration_ms));
+    let own = tenant.directory.look(run.agent.as_str(), |listing| !listing.card.remote).unwrap_or(false);
+    KEPT.with_borrow_mut(|kept| {
+        let agent = if own { run.agent.as_str() } else { REMOTE };
+        kept.count(agent, run.kind, status);
+        kept.runs.get_or_insert_with(|| metrics::histogram!("callboard_run_seconds")).record(ms(duration_ms));
+    });
+}
+
+thread_local! {
+    /// What is counted with each run: looking a series up costs more than counting.
+    static KEPT: RefCell<Kept> = RefCell::default();
+}
+
+#[derive(Default)]
+struct Kept {
+    waits: Option<Histogram>,
+    runs: Option<Histogram>,
+    /// Bounded by the agents of the configuration, the kinds of runs and their ends.
+    ended: HashMap<String, Vec<(RunKind, RunStatus, Counter)>>,
+}
+
+impl Kept {
+    fn count(&mut self, agent: &str, kind: RunKind, status: RunStatus) {
+        let known = self.ended.get(agent).and_then(|ends| ends.iter().find(|end| (end.0, end.1) == (kind, status)));
+        if let Some((.., counter)) = known {
+            return counter.increment(1);
+        }
+        let labels =
+            [("agent", agent.to_owned()), ("kind", kind.as_str().to_owned()), ("outcome", status.as_str().to_owned())];
+        let counter = metrics::counter!("callboard_runs_total", &labels);
+        counter.increment(1);
+        self.ended.entry(agent.to_owned()).or_default().push((kind, status, counter));
+    }
 }
 
 /// A model was asked by an agent of the configuration: with success, or with this trouble.

@@ -20,7 +20,11 @@ pub struct Words(Vec<String>);
 impl Words {
     /// The words of `text`, of a long one the first 400.
     pub fn of(text: &str) -> Self {
-        Self(text.unicode_words().take(MAX_CUE_WORDS).map(|word| word.to_lowercase().replace('’', "'")).collect())
+        let lower = |word: &str| {
+            let word = word.to_lowercase();
+            if word.contains('’') { word.replace('’', "'") } else { word }
+        };
+        Self(text.unicode_words().take(MAX_CUE_WORDS).map(lower).collect())
     }
 
     /// Whether a cue occurs: one or several words in a row, each whole (`file`) or its beginning (`analy*`).

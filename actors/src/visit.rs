@@ -97,7 +97,7 @@ impl Visit {
                 return Ok(Some(Event::HouseReport { status: Box::new(self.tenant.status()) }));
             }
             Command::Status { agent: Some(agent) } => {
-                let status = Box::new(self.tenant.directory.get(agent.as_str())?.card.status());
+                let status = Box::new(self.tenant.directory.known(agent.as_str(), |listing| listing.card.status())?);
                 return Ok(Some(Event::AgentReport { status }));
             }
             Command::Subscribe { patterns } => return self.subscribe(patterns).map(Some),

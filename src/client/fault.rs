@@ -8,6 +8,11 @@ pub enum Fault {
     /// Nothing answers at the address, or what does is not ready.
     #[error("no server answers at {0}: {1}. Start one with `callboard serve`, or name another with --url")]
     Unreachable(String, String),
+    /// What answers cannot show that it is the server.
+    #[error(
+        "the certificate of {0} is not trusted: {1}. Name the file that holds it, or who signed it, with --ca-file or CALLBOARD_CA_FILE"
+    )]
+    Untrusted(String, String),
     /// The connection ended.
     #[error(
         "the connection was lost: {0}. What was accepted goes on; look at it, or try again, once the server is back"
@@ -45,18 +50,24 @@ impl Fault {
         Self::Failed { code, message, details }
     }
 
+    /// Why there is no connection to an address. That a certificate is not trusted is told by libraries of different
+    /// layers in words alone.
+    pub(super) fn unreachable(at: String, why: String) -> Self {
+        if why.contains("certificate") { Self::Untrusted(at, why) } else { Self::Unreachable(at, why) }
+    }
+
     /// The error's code, where the server gave one.
     pub fn code(&self) -> &str {
         match self {
             Self::Failed { code, .. } => code,
-            Self::Unreachable(..) | Self::Lost(_) | Self::Refused(_) => "",
+            Self::Unreachable(..) | Self::Untrusted(..) | Self::Lost(_) | Self::Refused(_) => "",
         }
     }
 
     /// What happened, without what to do about it.
     pub fn brief(&self) -> &str {
         match self {
-            Self::Unreachable(_, why) | Self::Lost(why) | Self::Refused(why) => why,
+            Self::Unreachable(_, why) | Self::Untrusted(_, why) | Self::Lost(why) | Self::Refused(why) => why,
             Self::Failed { message, .. } => message,
         }
     }
@@ -78,6 +89,9 @@ fn said(message: &str, details: &str, code: &str) -> String {
     };
     let stop = |text: &str| text.trim_end_matches('.').to_owned();
     let (message, details) = (stop(message), stop(details));
+    // Of a field that is wrong both say the name.
+    let rest = details.split_once(": ").filter(|(field, _)| message.ends_with(*field)).map(|(_, rest)| rest.to_owned());
+    let details = rest.unwrap_or(details);
     let shown = if details.is_empty() || details == message { message } else { format!("{message}: {details}") };
     format!("{shown} ({code}){next}")
 }
@@ -95,6 +109,8 @@ mod tests {
         assert_eq!(shown, "No agent bob: there are nyx, aria (AGENT_NOT_FOUND). `callboard agents` lists them");
         let refused = Fault::of(&json!({ "code": "UNAUTHORIZED", "message": "no", "details": "scope chat" }));
         assert!(matches!(&refused, Fault::Refused(_)) && refused.to_string().contains("--token"), "{refused}");
+        let wrong = json!({ "code": "INVALID_MESSAGE", "message": "Invalid field: a.b", "details": "a.b: expected c" });
+        assert_eq!(Fault::of(&wrong).to_string(), "Invalid field: a.b: expected c (INVALID_MESSAGE)");
         assert!(Fault::Lost(String::new()).passes() && !refused.passes());
     }
 }

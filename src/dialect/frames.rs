@@ -15,6 +15,15 @@ pub enum Frames {
 }
 
 impl Frames {
+    /// Hands each frame over, in their order.
+    pub fn each(self, to: impl FnMut(ByteString)) {
+        match self {
+            Self::None => {}
+            Self::One(frame) => std::iter::once(frame).for_each(to),
+            Self::Many(frames) => frames.into_iter().for_each(to),
+        }
+    }
+
     /// The frames in their order.
     pub fn as_slice(&self) -> &[ByteString] {
         match self {

@@ -1,5 +1,8 @@
 //! JSON shapes that several dialects and the HTTP resources share.
 
+use std::cell::Cell;
+
+use bytes::Bytes;
 use bytestring::ByteString;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
@@ -14,10 +17,24 @@ pub fn frame(value: &impl Serialize) -> Frames {
     Frames::One(text(value))
 }
 
+/// What a thread keeps to write texts into, so that each is allocated once and as long as it is: most are far shorter.
+const KEPT: usize = 64 * 1024;
+
+thread_local! {
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 /// The JSON text of anything that can be written as JSON.
 pub fn text(value: &impl Serialize) -> ByteString {
+    let mut scratch = SCRATCH.take();
+    scratch.clear();
     // What is written here has text keys and finite numbers; should it ever not, the client sees an empty object.
-    serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned()).into()
+    let written = serde_json::to_writer(&mut scratch, value).ok();
+    let text = written.and_then(|()| ByteString::try_from(Bytes::copy_from_slice(&scratch)).ok());
+    if scratch.capacity() <= KEPT {
+        SCRATCH.set(scratch);
+    }
+    text.unwrap_or_else(|| ByteString::from_static("{}"))
 }
 
 /// An error as one sentence, for documents that have no other place for it. Of a malformed request it names the field.

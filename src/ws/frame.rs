@@ -123,6 +123,18 @@ impl Frame {
         !matches!(self.0.opcode, CLOSE | PING)
     }
 
+    /// Writes the frame, if it goes to the client of `packer` as it is and has at most `most` bytes; says whether.
+    pub(super) fn write(&self, packer: &Packer, most: usize, out: &mut BytesMut) -> bool {
+        let content = &*self.0;
+        let plain = packer.is_plain() || !matches!(content.opcode, TEXT | BINARY);
+        if !plain || self.is_bundle() || content.payload.len() > most {
+            return false;
+        }
+        put_header(out, FIN | content.opcode, content.payload.len());
+        out.extend_from_slice(&content.payload);
+        true
+    }
+
     /// The header and the payload as they go to the client of `packer`.
     pub(super) fn encode(&self, packer: &mut Packer, header: &mut BytesMut) -> Bytes {
         let content = &*self.0;

@@ -1,6 +1,6 @@
 //! The requests of one session that have not ended: what each was, which batch it belongs to, and how many there may be.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use callboard_actors::protocol::{Code, Command, ConversationId, Error, Event, Interest, Result, Token};
 
@@ -54,10 +54,10 @@ pub struct Ended {
 #[derive(Debug)]
 pub struct Ledger {
     next: u32,
-    open: HashMap<Token, Open>,
+    open: BTreeMap<Token, Open>,
     runs: usize,
     max_runs: usize,
-    batches: HashMap<u32, Batch>,
+    batches: BTreeMap<u32, Batch>,
     /// Items of batches that wait for room among the runs. Bounded by `max_held`.
     held: VecDeque<(Call, BatchPlace)>,
     max_held: usize,
@@ -71,10 +71,10 @@ impl Ledger {
     pub fn new(max_runs: usize, max_held: usize) -> Self {
         Self {
             next: 0,
-            open: HashMap::new(),
+            open: BTreeMap::new(),
             runs: 0,
             max_runs,
-            batches: HashMap::new(),
+            batches: BTreeMap::new(),
             held: VecDeque::new(),
             max_held,
             waiting: VecDeque::new(),

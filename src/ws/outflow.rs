@@ -17,7 +17,7 @@ use pin_project_lite::pin_project;
 use super::close;
 use super::cord::Cord;
 use super::deflate::{Deflation, Packer};
-use super::frame::{Frame, HEADER_LIMIT};
+use super::frame::{CONTROL_LIMIT, Frame, HEADER_LIMIT};
 use super::gate::{Gate, now};
 use super::line::{Line, Ping};
 
@@ -152,18 +152,27 @@ fn gather(line: &Line, gate: &Gate, packer: &mut Packer, rest: &mut Option<Rest>
         }
         let charged = frame.is_charged().then(|| (frame.count(), frame.size()));
         let shared = frame.is_bundle() && packer.is_plain();
-        if !shared {
-            batch.reserve(HEADER_LIMIT + frame.size().min(COPIED));
+        if !shared && batch.is_empty() {
+            batch.reserve(room(gate));
         }
-        let payload = frame.encode(packer, &mut batch);
-        if shared || payload.len() > COPIED {
-            *rest = Some(Rest { payload, charged });
-            break;
+        if !frame.write(packer, COPIED, &mut batch) {
+            let payload = frame.encode(packer, &mut batch);
+            if shared || payload.len() > COPIED {
+                *rest = Some(Rest { payload, charged });
+                break;
+            }
+            batch.extend_from_slice(&payload);
         }
-        batch.extend_from_slice(&payload);
         charged.iter().for_each(|(frames, bytes)| gate.release(*frames, *bytes));
     }
     batch.freeze()
+}
+
+/// About what the frames that wait will take of a batch, so that it is allocated once.
+fn room(gate: &Gate) -> usize {
+    let (frames, bytes) = gate.load();
+    let all = bytes.saturating_add(frames.saturating_mul(HEADER_LIMIT as u64));
+    usize::try_from(all).unwrap_or(BATCH).clamp(HEADER_LIMIT + CONTROL_LIMIT, BATCH)
 }
 
 /// What a slow consumer is told instead of all that waited for it.

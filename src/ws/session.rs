@@ -9,7 +9,7 @@ mod saying;
 mod setup;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix::prelude::*;
 use actix_web_actors::ws::{CloseCode, CloseReason, Message, ProtocolError, WebsocketContext};
@@ -22,6 +22,7 @@ use callboard_actors::visit::Visit;
 
 use self::outlet::{Handed, Parcel, SessionOutlet};
 use super::assembly::Incoming;
+use super::gate::now;
 use super::ledger::Ledger;
 use super::pace::Pace;
 use super::reaper::Nudge;
@@ -39,8 +40,8 @@ pub struct Session {
     /// Whether requests that waited are being begun.
     releasing: bool,
     pace: Pace,
-    /// When the last text or binary frame came, or the last ping of the dialect was sent.
-    heard: Instant,
+    /// When the last text or binary frame came, or the last ping of the dialect was sent. On the gate's clock.
+    heard: u64,
     _living: Living,
 }
 
@@ -50,16 +51,7 @@ impl Session {
         let Manners { frames_per_second, burst, patience, runs, bounds, .. } = setup.manners;
         let pace = Pace::new(frames_per_second, burst, patience);
         let ledger = Ledger::new(runs, bounds.batch);
-        Self {
-            wire,
-            setup,
-            visit: None,
-            ledger,
-            releasing: false,
-            pace,
-            heard: Instant::now(),
-            _living: Living::new("session"),
-        }
+        Self { wire, setup, visit: None, ledger, releasing: false, pace, heard: now(), _living: Living::new("session") }
     }
 
     fn enter(&mut self, session: Addr<Self>) {
@@ -82,22 +74,27 @@ impl Session {
     /// Sends the dialect's own ping if nothing has come for long enough; if that will be before the next heartbeat, then.
     fn watch_idleness(&mut self, ctx: &mut WebsocketContext<Self>) {
         let Manners { idle_ping, beat, .. } = self.setup.manners;
-        let left = idle_ping.saturating_sub(self.heard.elapsed());
+        let left = idle_ping.saturating_sub(self.unheard());
         if left.is_zero() {
             self.ask_for_life();
         } else if left < beat {
             ctx.run_later(left, move |session, _| {
-                if session.heard.elapsed() >= idle_ping {
+                if session.unheard() >= idle_ping {
                     session.ask_for_life();
                 }
             });
         }
     }
 
+    /// For how long nothing came.
+    fn unheard(&self) -> Duration {
+        Duration::from_millis(now().saturating_sub(self.heard))
+    }
+
     fn ask_for_life(&mut self) {
-        self.heard = Instant::now();
+        self.heard = now();
         let ping = self.setup.dialect.idle_ping();
-        self.send(&ping);
+        self.send(ping);
     }
 
     /// Credentials end while the session goes on: so does the session, then.

@@ -186,6 +186,11 @@ impl Wire {
         answerable && since(self.heard) >= rules.silence
     }
 
+    /// When the client last sent anything, on the gate's clock.
+    pub(super) fn heard(&self) -> u64 {
+        self.heard
+    }
+
     /// For how long nothing came from the client, in milliseconds.
     pub fn silent_ms(&self) -> u64 {
         now().saturating_sub(self.heard)

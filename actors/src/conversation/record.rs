@@ -2,6 +2,8 @@
 //!
 //! The encoding is `journal::format`.
 
+mod parts;
+
 use serde::{Deserialize, Serialize};
 
 use crate::journal::{Place, Position, Stream};
@@ -27,6 +29,7 @@ pub struct MessageRecord {
     /// The agent that speaks.
     pub agent: Option<AgentName>,
     /// What is said and how it came about.
+    #[serde(with = "parts")]
     pub parts: Vec<Part>,
     /// When it was written.
     pub created_at: Timestamp,

@@ -10,9 +10,13 @@ use crate::protocol::Error;
 
 const FORMAT: u8 = 1;
 
+/// What most records take, in bytes, so that they are not moved as they grow.
+const USUAL: usize = 512;
+
 /// The durable form of a record.
 pub fn encode(record: &impl Serialize) -> Result<Vec<u8>, Error> {
-    let begun = Vec::from([FORMAT]);
+    let mut begun = Vec::with_capacity(USUAL);
+    begun.push(FORMAT);
     postcard::to_extend(record, begun).map_err(|_| Error::internal("A record could not be encoded"))
 }
 

@@ -148,7 +148,7 @@ impl fmt::Display for AgentId {
 pub struct SessionId(pub u64);
 
 /// One request of one session: what a reply is matched by. Numbered by the session.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Token(pub u32);
 
 impl Token {

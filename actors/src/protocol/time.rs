@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,8 @@ pub struct Timestamp(pub i64);
 impl Timestamp {
     /// The present moment.
     pub fn now() -> Self {
-        Self(Utc::now().timestamp_millis())
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 
     /// The same moment for formatting and arithmetic on calendars.
@@ -36,21 +38,28 @@ thread_local! {
 /// The length of `2026-01-31T23:59:59`.
 const SECOND: usize = 19;
 
+/// What follows it: `.999Z`.
+const REST: usize = 5;
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (second, millis) = (self.0.div_euclid(1000), self.0.rem_euclid(1000));
         let (shown, mut text) = SHOWN.get();
         if shown != second {
             let whole = self.to_utc().to_rfc3339_opts(SecondsFormat::Millis, true);
-            let Some(start) = whole.as_bytes().first_chunk().filter(|_| whole.len() == SECOND + ".000Z".len()) else {
+            let Some(start) = whole.as_bytes().first_chunk().filter(|_| whole.len() == SECOND + REST) else {
                 // Not a year of four digits.
                 return f.write_str(&whole);
             };
             text = *start;
             SHOWN.set((second, text));
         }
-        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)?;
-        write!(f, ".{millis:03}Z")
+        let digit = |of: i64| b'0' + u8::try_from(of % 10).unwrap_or(0);
+        let mut whole = [0; SECOND + REST];
+        let (start, rest) = whole.split_at_mut(SECOND);
+        start.copy_from_slice(&text);
+        rest.copy_from_slice(&[b'.', digit(millis / 100), digit(millis / 10), digit(millis), b'Z']);
+        f.write_str(std::str::from_utf8(&whole).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -23,7 +23,7 @@ pub struct Opening {
     /// Its mood.
     pub mood: Mood,
     /// The other agents, each with its specialities.
-    pub colleagues: Vec<(AgentName, Vec<String>)>,
+    pub colleagues: Arc<[(AgentName, Vec<String>)]>,
     /// The places of the messages that it was told of the past.
     pub history: Vec<u64>,
     /// Whether the conversation was private.

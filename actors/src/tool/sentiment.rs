@@ -29,6 +29,12 @@ const PLAIN_WORDS: usize = 4096;
 /// The longest word that is kept, in bytes.
 const PLAIN_WORD: usize = 24;
 
+/// The longest word of the lexicon, in letters.
+const LONGEST: usize = 19;
+
+/// The most digits that one of its words has.
+const DIGITS: usize = 4;
+
 /// How a text sounds: from -1, as bad as can be, to 1.
 pub fn score(text: &str) -> f64 {
     if text.split_whitespace().all(is_plain) { 0.0 } else { analyzed(text) }
@@ -39,8 +45,17 @@ fn analyzed(text: &str) -> f64 {
     if score.is_finite() { score } else { 0.0 }
 }
 
+/// Whether a word is none of the lexicon at a glance: a number, an id, or what nobody says.
+fn is_foreign(word: &str) -> bool {
+    let digits = word.bytes().filter(u8::is_ascii_digit).count();
+    (word.len() > LONGEST || digits > DIGITS) && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
 /// Whether a word between spaces sounds like nothing. What modifies others, as *very* or *not*, does nothing alone.
 fn is_plain(word: &str) -> bool {
+    if is_foreign(word) {
+        return true;
+    }
     if word.len() > PLAIN_WORD {
         return analyzed(word) == 0.0;
     }
@@ -228,6 +243,20 @@ mod tests {
         ];
         for text in texts.into_iter().chain(texts) {
             assert_eq!(score(text), analyzed(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_lexicon_cannot_know_is_not_looked_up() {
+        for known in
+            ["tenderheartednesses", "disadvantageousness", "14aa41", "1337", "2g2b4g", "good!!!!!!!!!!!!!!!!!!!!"]
+        {
+            assert!(!is_foreign(known), "{known}");
+            assert_eq!(score(known), analyzed(known));
+        }
+        assert_ne!(score("tenderheartednesses"), 0.0);
+        for foreign in ["12345", "ts1700000000000", "a1b2c3d4e5", &"good".repeat(5), &"x".repeat(300)] {
+            assert!(is_foreign(foreign) && analyzed(foreign) == 0.0, "{foreign}");
         }
     }
 

@@ -1,7 +1,5 @@
 //! What a client says: paced, decoded, and begun as requests.
 
-use std::time::Instant;
-
 use actix_web_actors::ws::{CloseCode, CloseReason, WebsocketContext};
 use bytestring::ByteString;
 
@@ -53,7 +51,7 @@ impl Session {
 
     /// Whether a frame may pass; if not, the client has been told.
     fn paced(&mut self, text: Option<&str>, ctx: &mut WebsocketContext<Self>) -> bool {
-        self.heard = Instant::now();
+        self.heard = self.wire.heard();
         match self.pace.judge() {
             Verdict::Pass => true,
             Verdict::Refuse(seconds) => {
@@ -75,7 +73,7 @@ impl Session {
     fn inbound(&mut self, inbound: Inbound) {
         match inbound {
             Inbound::Silence => {}
-            Inbound::Answer(frames) => self.send(&frames),
+            Inbound::Answer(frames) => self.send(frames),
             Inbound::Call(call) => self.call(call, None),
             Inbound::Batch { id, items } => {
                 let batch = self.ledger.begin_batch(id, items.len());

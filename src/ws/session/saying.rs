@@ -17,7 +17,7 @@ impl Session {
         let interest = open.map_or(Interest::NOTHING, |open| open.interest);
         if let Some(open) = open {
             let frames = self.setup.dialect.encode(event, at, Audience::Requester(&open.asked));
-            self.send_with(&frames, ticket);
+            self.send_with(frames, ticket);
         } else if let (Token::NONE, Event::Refused { error }) = (token, event) {
             self.say_error(None, error.clone());
         }
@@ -54,7 +54,7 @@ impl Session {
     pub(super) fn say_batch_end(&mut self, ended: Option<Ended>) {
         if let Some(Ended { id, items }) = ended {
             let frames = self.setup.dialect.batch_end(&id, &items, Timestamp::now());
-            self.send(&frames);
+            self.send(frames);
         }
     }
 
@@ -63,7 +63,7 @@ impl Session {
         let asked = Asked { id, ..Asked::default() };
         let frames =
             self.setup.dialect.encode(&Event::Refused { error }, Timestamp::now(), Audience::Requester(&asked));
-        self.send(&frames);
+        self.send(frames);
     }
 
     /// Says one event.
@@ -97,7 +97,9 @@ impl Session {
         let audience = if to == To::Subscriber { Audience::Subscriber } else { Audience::Member };
         let make = || -> Vec<Frame> {
             let frames = dialect.encode(&envelope.event, envelope.at, audience);
-            frames.as_slice().iter().map(|text| Frame::broadcast(text.clone())).collect()
+            let mut made = Vec::with_capacity(frames.as_slice().len());
+            frames.each(|text| made.push(Frame::broadcast(text)));
+            made
         };
         envelope.form(self.slot(to), make).map_or(&[], Vec::as_slice)
     }
@@ -107,17 +109,17 @@ impl Session {
         2 * self.setup.dialect.slot() + usize::from(to == To::Subscriber)
     }
 
-    pub(super) fn send(&self, frames: &Frames) {
+    pub(super) fn send(&self, frames: Frames) {
         self.send_with(frames, None);
     }
 
-    pub(super) fn send_with(&self, frames: &Frames, mut ticket: Option<Ticket>) {
-        for text in frames.as_slice() {
-            let frame = Frame::text(text.clone());
+    pub(super) fn send_with(&self, frames: Frames, mut ticket: Option<Ticket>) {
+        frames.each(|text| {
+            let frame = Frame::text(text);
             match ticket.take() {
                 Some(ticket) => self.wire.deliver(ticket, frame),
                 None => self.wire.send(frame),
             }
-        }
+        });
     }
 }

@@ -19,8 +19,9 @@ use crate::journal::{Place, Stream};
 
 /// The format that this program writes.
 ///
-/// 2 knows [`Head::Trim`] and swept segments; nothing else differs from 1, which is taken over by noting the new number.
-const FORMAT: u32 = 2;
+/// 2 knows [`Head::Trim`] and swept segments, and 3 writes an answer once, though the agent's last step says it as well;
+/// nothing else differs, so an older one is taken over by noting the new number.
+const FORMAT: u32 = 3;
 
 /// Why a store was not opened.
 #[derive(Debug, thiserror::Error)]

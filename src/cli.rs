@@ -42,7 +42,7 @@ Exit status:
   0  it was done
   1  it was not: no answer, a refusal, a store that is damaged, a run that comes out differently
   2  wrong usage or configuration, or a file that will not do
-  3  no server answers, or the connection was lost
+  3  no server answers, its certificate is not trusted, or the connection was lost
   4  the server refused the credentials";
 
 /// A coordination server for AI agents: one runtime, five WebSocket dialects, nothing acknowledged is lost.
@@ -166,7 +166,7 @@ fn done(cli: Cli) -> anyhow::Result<bool> {
 
 fn status_of(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<Fault>() {
-        Some(Fault::Unreachable(..) | Fault::Lost(_)) => 3,
+        Some(Fault::Unreachable(..) | Fault::Untrusted(..) | Fault::Lost(_)) => 3,
         Some(Fault::Refused(_)) => 4,
         Some(Fault::Failed { .. }) => 1,
         None if error.is::<ConfigError>() => 2,

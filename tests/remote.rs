@@ -10,7 +10,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use harness::server::Server;
+use harness::server::{Server, Setup};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::Value;
 
 /// The program, pointed at an address.
@@ -214,6 +215,76 @@ fn events_and_streams_are_watched_as_lines_of_json() {
         assert!(watch.0.wait().unwrap().success() && !seen.is_empty());
         assert!(seen.iter().all(|frame| frame["type"] == kind && frame["data"]["agentId"] == "nyx"), "{seen:?}");
     }
+}
+
+/// A server of which the certificate was made for this test, and the file that holds it.
+fn encrypted() -> (Server, tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (file, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    std::fs::write(&file, cert.pem()).unwrap();
+    std::fs::write(&key, signing_key.serialize_pem()).unwrap();
+    let server = Setup::with(&format!("[tls]\ncert = {file:?}\nkey = {key:?}\n")).start();
+    (server, folder, file.to_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_server_over_tls_is_spoken_to_by_whoever_trusts_its_certificate() {
+    let (server, folder, file) = encrypted();
+    let at = format!("wss://{}", server.address());
+    for args in [&["agents"][..], &["send", "nyx", "6 * 7"], &["watch"], &["tail", "news"]] {
+        let told = refused(&run(&at, args, ""), 3);
+        assert!(told.contains("is not trusted") && told.contains("--ca-file"), "{told}");
+    }
+    for (args, expected) in [
+        (&["send", "nyx", "6 * 7"][..], "6 * 7 = 42\n"),
+        (&["publish", "news", "hello"], ""),
+        (&["tail", "news", "--count", "1"], "1 hello\n"),
+        (&["chat", "nyx"], "nyx: 6 * 8 = 48\n"),
+    ] {
+        let given = said(&run(&at, &[args, &["--ca-file", &file]].concat(), "6 * 8\n"));
+        assert!(given.ends_with(expected), "{args:?}: {given}");
+        // As the variable, and as the one that TLS itself has for whom the system trusts.
+        for variable in ["CALLBOARD_CA_FILE", "SSL_CERT_FILE"] {
+            let mut agents = program(&at, &["send", "nyx", "2 + 2"]);
+            assert_eq!(said(&agents.env(variable, &file).output().unwrap()), "2 + 2 = 4\n");
+        }
+    }
+    let empty = folder.path().join("empty.pem");
+    std::fs::write(&empty, "").unwrap();
+    for (path, why) in [(empty.to_str().unwrap(), "no certificate"), ("/nowhere.pem", "cannot be read")] {
+        let told = refused(&run(&at, &["agents", "--ca-file", path], ""), 2);
+        assert!(told.contains("--ca-file") && told.contains(why), "{told}");
+    }
+}
+
+#[test]
+fn a_watch_tells_what_it_could_not_see() {
+    let mut server = Server::start();
+    let front = Front::of(&server);
+    let mut watch = Going(program(&front.address, &["watch", "--event", "run_status", "--json"]).spawn().unwrap());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (lines, known) = (BufReader::new(watch.0.stdout.take().unwrap()).lines(), seen.clone());
+    let reading = thread::spawn(move || lines.for_each(|line| known.lock().unwrap().extend(objects(&line.unwrap()))));
+    // Nobody says when it has subscribed, so something happens until it has seen enough.
+    let until = |server: &Server, enough: &dyn Fn(&[Value]) -> bool| {
+        while !enough(&seen.lock().unwrap()) {
+            said(&run(server.address(), &["send", "nyx", "6 * 7"], ""));
+        }
+    };
+    until(&server, &|seen| !seen.is_empty());
+    server.restart();
+    said(&run(server.address(), &["send", "nyx", "6 * 7"], ""));
+    front.now(&server);
+    let gap = |frame: &Value| frame["type"] == "gap";
+    until(&server, &|seen| seen.iter().position(gap).is_some_and(|at| at + 1 < seen.len()));
+    let seen = seen.lock().unwrap().clone();
+    let gaps: Vec<&Value> = seen.iter().filter(|frame| gap(frame)).collect();
+    let [told] = gaps[..] else { panic!("{seen:?}") };
+    let text = |name: &str| told["data"][name].as_str().unwrap();
+    assert!(text("since") < text("until") && !text("reason").is_empty(), "{told}");
+    drop(watch);
+    reading.join().unwrap();
 }
 
 #[test]

@@ -16,6 +16,13 @@ pub(super) trait Follower {
     /// Takes a frame; a break ends it.
     fn take(&mut self, frame: &Value) -> anyhow::Result<ControlFlow<()>>;
 
+    /// Everything is subscribed to again after a connection was lost, for this reason. What was published meanwhile comes
+    /// all the same, where the subscriptions say from where on; what else happened does not.
+    fn resumed(&mut self, why: &str) -> anyhow::Result<()> {
+        let _ = why;
+        Ok(())
+    }
+
     /// A subscription is refused with this; whether it was mended, so that it may be asked for again.
     fn mend(&mut self, fault: &Fault) -> bool {
         let _ = fault;
@@ -27,10 +34,11 @@ pub(super) trait Follower {
 /// must come about at once.
 pub(super) async fn follow(server: &Server, follower: &mut impl Follower) -> anyhow::Result<()> {
     let mut pause = Pause::default();
+    let mut outage: Option<Fault> = None;
     let mut socket = Some(Socket::open(server).await?);
     loop {
         let lost = match socket.take() {
-            Some(open) => match listen(open, follower, &mut pause).await? {
+            Some(open) => match listen(open, follower, &mut pause, &mut outage).await? {
                 Ok(()) => return Ok(()),
                 Err(fault) => fault,
             },
@@ -47,6 +55,7 @@ pub(super) async fn follow(server: &Server, follower: &mut impl Follower) -> any
             return Err(lost.into());
         }
         let wait = pause.longer();
+        outage.get_or_insert_with(|| lost.clone());
         note(&format!("{}; trying again in {:.1}s", lost.brief(), wait.as_secs_f64()));
         sleep(wait).await;
     }
@@ -57,6 +66,7 @@ async fn listen(
     mut socket: Socket,
     follower: &mut impl Follower,
     pause: &mut Pause,
+    outage: &mut Option<Fault>,
 ) -> anyhow::Result<Result<(), Fault>> {
     for subscription in follower.subscriptions() {
         if let Err(fault) = socket.ask("subscribe", subscription).await {
@@ -67,6 +77,12 @@ async fn listen(
             socket.close().await;
             return Ok(Err(Fault::Lost("a subscription was refused".to_owned())));
         }
+    }
+    if socket.is_overrun() {
+        return Ok(Err(Fault::Lost("more came at once than can wait".to_owned())));
+    }
+    if let Some(fault) = outage.take() {
+        follower.resumed(fault.brief())?;
     }
     loop {
         match socket.next().await {

@@ -1,6 +1,7 @@
 //! What every command takes that speaks to a running server.
 
 use std::future::Future;
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -16,6 +17,9 @@ pub(super) struct RemoteArgs {
     /// A token or an API key, where the server asks for one; better by the variable, which no list of processes shows.
     #[arg(long, value_name = "TOKEN", env = "CALLBOARD_TOKEN", hide_env_values = true)]
     token: Option<String>,
+    /// A file of certificates (PEM) to trust in place of the system's, where the server has one of its own making.
+    #[arg(long, value_name = "FILE", env = "CALLBOARD_CA_FILE")]
+    ca_file: Option<PathBuf>,
     #[command(flatten)]
     pub format: Format,
 }
@@ -24,7 +28,10 @@ impl RemoteArgs {
     /// The server.
     pub fn server(&self) -> anyhow::Result<Server> {
         let wrong = |why| crate::config::ConfigError::new("--url", format!("{}: {why}", self.url));
-        Ok(Server::new(&self.url, self.token.clone()).map_err(wrong)?)
+        let server = Server::new(&self.url, self.token.clone()).map_err(wrong)?;
+        let Some(file) = &self.ca_file else { return Ok(server) };
+        let unfit = |why| crate::config::ConfigError::new("--ca-file", format!("{}: {why}", file.display()));
+        Ok(server.trusting(file).map_err(unfit)?)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use callboard_actors::protocol::Timestamp;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -38,7 +39,7 @@ pub(super) struct WatchArgs {
 pub(super) fn run(args: &WatchArgs) -> anyhow::Result<()> {
     let server = args.remote.server()?;
     run_remote(async {
-        let mut watch = Watch { args, left: args.count };
+        let mut watch = Watch { args, left: args.count, heard: Timestamp::now().to_string() };
         follow(&server, &mut watch).await
     })
 }
@@ -46,6 +47,8 @@ pub(super) fn run(args: &WatchArgs) -> anyhow::Result<()> {
 struct Watch<'a> {
     args: &'a WatchArgs,
     left: Option<u64>,
+    /// When the last event was, by the server's clock; before the first one, when this began.
+    heard: String,
 }
 
 impl Follower for Watch<'_> {
@@ -70,6 +73,9 @@ impl Follower for Watch<'_> {
         if !matches!(frame["type"].as_str(), Some("event" | "stream_data")) {
             return Ok(ControlFlow::Continue(()));
         }
+        if let Some(at) = frame["timestamp"].as_str() {
+            self.heard = at.to_owned();
+        }
         if self.args.remote.format.json {
             out::json(frame)?
         } else {
@@ -77,6 +83,21 @@ impl Follower for Watch<'_> {
         }
         self.left = self.left.map(|left| left - 1);
         Ok(if self.left == Some(0) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    /// Events are told once, to those who are there: what happened meanwhile is not to be had, and a reader must know.
+    fn resumed(&mut self, why: &str) -> anyhow::Result<()> {
+        let until = Timestamp::now().to_string();
+        if self.args.remote.format.json {
+            out::json(&json!({ "type": "gap", "data": { "since": self.heard, "until": until, "reason": why } }))?;
+        }
+        out::note(&format!(
+            "what happened between {} and {until} was missed; messages are in the history of their conversations, runs at \
+             GET /conversations/{{id}}/runs",
+            self.heard
+        ));
+        self.heard = until;
+        Ok(())
     }
 }
 

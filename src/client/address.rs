@@ -1,7 +1,15 @@
 //! Where a server is, and who speaks to it.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use reqwest::Url;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 use secrecy::{ExposeSecret, SecretString};
+use tokio_tungstenite::Connector;
 
 /// Paths of endpoints that people give in place of the server itself; longest first.
 const ENDPOINTS: [&str; 3] = ["/api/v1/ws", "/v1/ws", "/ws"];
@@ -12,6 +20,8 @@ pub struct Server {
     base: String,
     pub(super) token: Option<SecretString>,
     pub(super) http: reqwest::Client,
+    /// Whom to trust, where that is not whom the system trusts.
+    trusted: Option<Arc<ClientConfig>>,
 }
 
 impl Server {
@@ -35,12 +45,37 @@ impl Server {
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
         let path = url.path().trim_end_matches('/');
         let path = ENDPOINTS.iter().find_map(|endpoint| path.strip_suffix(endpoint)).unwrap_or(path);
-        let http = reqwest::Client::builder().connect_timeout(super::socket::PATIENCE).build();
         Ok(Self {
             base: format!("{scheme}://{host}{port}{path}"),
             token: token.filter(|token| !token.is_empty()).map(SecretString::from),
-            http: http.map_err(|error| error.to_string())?,
+            http: http(None)?,
+            trusted: None,
         })
+    }
+
+    /// The same, trusting the certificates of a file (PEM) in place of the system's.
+    ///
+    /// # Errors
+    /// Why the file cannot be used, as a sentence.
+    pub fn trusting(self, file: &Path) -> Result<Self, String> {
+        let read = CertificateDer::pem_file_iter(file).map_err(|error| format!("it cannot be read: {error}"))?;
+        let mut roots = RootCertStore::empty();
+        for certificate in read {
+            let certificate = certificate.map_err(|error| format!("expected certificates as PEM: {error}"))?;
+            roots.add(certificate).map_err(|error| format!("it holds a certificate that cannot be used: {error}"))?;
+        }
+        if roots.is_empty() {
+            return Err("it holds no certificate as PEM".to_owned());
+        }
+        let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
+        let config = builder.with_root_certificates(roots).with_no_client_auth();
+        Ok(Self { http: http(Some(config.clone()))?, trusted: Some(Arc::new(config)), ..self })
+    }
+
+    /// What makes a socket's connection safe; `None`: the library's own way, which trusts whom the system trusts.
+    pub(super) fn connector(&self) -> Option<Connector> {
+        self.trusted.clone().map(Connector::Rustls)
     }
 
     /// The address of a path, over HTTP.
@@ -57,6 +92,15 @@ impl Server {
     pub(super) fn authorization(&self) -> Option<String> {
         self.token.as_ref().map(|token| format!("Bearer {}", token.expose_secret()))
     }
+}
+
+fn http(trusted: Option<ClientConfig>) -> Result<reqwest::Client, String> {
+    let builder = reqwest::Client::builder().connect_timeout(super::socket::PATIENCE);
+    let builder = match trusted {
+        Some(config) => builder.tls_backend_preconfigured(config),
+        None => builder,
+    };
+    builder.build().map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

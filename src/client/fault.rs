@@ -8,6 +8,11 @@ pub enum Fault {
     /// Nothing answers at the address, or what does is not ready.
     #[error("no server answers at {0}: {1}. Start one with `callboard serve`, or name another with --url")]
     Unreachable(String, String),
+    /// What answers cannot show that it is the server.
+    #[error(
+        "the certificate of {0} is not trusted: {1}. Name the file that holds it, or who signed it, with --ca-file or CALLBOARD_CA_FILE"
+    )]
+    Untrusted(String, String),
     /// The connection ended.
     #[error(
         "the connection was lost: {0}. What was accepted goes on; look at it, or try again, once the server is back"
@@ -45,18 +50,24 @@ impl Fault {
         Self::Failed { code, message, details }
     }
 
+    /// Why there is no connection to an address. That a certificate is not trusted is told by libraries of different
+    /// layers in words alone.
+    pub(super) fn unreachable(at: String, why: String) -> Self {
+        if why.contains("certificate") { Self::Untrusted(at, why) } else { Self::Unreachable(at, why) }
+    }
+
     /// The error's code, where the server gave one.
     pub fn code(&self) -> &str {
         match self {
             Self::Failed { code, .. } => code,
-            Self::Unreachable(..) | Self::Lost(_) | Self::Refused(_) => "",
+            Self::Unreachable(..) | Self::Untrusted(..) | Self::Lost(_) | Self::Refused(_) => "",
         }
     }
 
     /// What happened, without what to do about it.
     pub fn brief(&self) -> &str {
         match self {
-            Self::Unreachable(_, why) | Self::Lost(why) | Self::Refused(why) => why,
+            Self::Unreachable(_, why) | Self::Untrusted(_, why) | Self::Lost(why) | Self::Refused(why) => why,
             Self::Failed { message, .. } => message,
         }
     }

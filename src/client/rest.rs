@@ -46,7 +46,7 @@ impl Server {
             cause = deeper;
         }
         let why = if error.is_timeout() { "it does not answer in time".to_owned() } else { cause.to_string() };
-        Fault::Unreachable(self.http(""), why)
+        Fault::unreachable(self.http(""), why)
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
     /// What came while a reply was awaited.
     aside: VecDeque<Value>,
+    /// Whether some of it had no room.
+    overrun: bool,
     ids: u64,
 }
 
@@ -40,15 +42,15 @@ impl Socket {
     /// The server cannot be reached, or refuses.
     pub async fn open(server: &Server) -> Result<Self, Fault> {
         let at = server.http("");
-        let unreachable = |why: String| Fault::Unreachable(at.clone(), why);
+        let unreachable = |why: String| Fault::unreachable(at.clone(), why);
         let mut request = server.ws("/ws").into_client_request().map_err(|error| unreachable(error.to_string()))?;
         if let Some(value) = server.authorization() {
             let value = HeaderValue::from_str(&value).map_err(|_| Fault::Refused("no token looks like this".into()))?;
             request.headers_mut().insert("authorization", value);
         }
-        let connecting = tokio_tungstenite::connect_async_with_config(request, None, true);
+        let connecting = tokio_tungstenite::connect_async_tls_with_config(request, None, true, server.connector());
         match timeout(PATIENCE, connecting).await {
-            Ok(Ok((stream, _))) => Ok(Self { stream, aside: VecDeque::new(), ids: 0 }),
+            Ok(Ok((stream, _))) => Ok(Self { stream, aside: VecDeque::new(), overrun: false, ids: 0 }),
             Ok(Err(tungstenite::Error::Http(response))) => {
                 let body = response.body().as_deref().and_then(|body| serde_json::from_slice(body).ok());
                 Err(refused(&at, response.status(), &body.unwrap_or_default()))
@@ -63,6 +65,11 @@ impl Socket {
     pub fn next_id(&mut self) -> String {
         self.ids += 1;
         format!("cli-{}", self.ids)
+    }
+
+    /// Whether frames were lost because too many came while a reply was awaited.
+    pub fn is_overrun(&self) -> bool {
+        self.overrun
     }
 
     /// Sends a frame.
@@ -132,6 +139,7 @@ impl Socket {
             }
             if self.aside.len() == ASIDE {
                 self.aside.pop_front();
+                self.overrun = true;
             }
             self.aside.push_back(frame);
         }

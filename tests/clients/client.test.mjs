@@ -1,7 +1,9 @@
 // The client in TypeScript against a real server: in Node.js, and in Debian's Chromium.
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
-import { copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { execFile, execFileSync, spawn } from "node:child_process";
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import http from "node:http";
+import https from "node:https";
 import { createServer } from "node:net";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -9,6 +11,7 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { promisify } from "node:util";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const examples = join(here, "../../clients/typescript/examples");
@@ -27,20 +30,39 @@ async function freePort() {
   return port;
 }
 
-/** A server of its own, on a port that stays the same over restarts. */
-async function house(t, variables = {}) {
+/** A certificate of its own for a server, in files. */
+function certify(folder) {
+  const [cert, key] = ["cert.pem", "key.pem"].map((name) => join(folder, name));
+  const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-days", "2"];
+  const names = ["-subj", "/CN=callboard", "-addext", "subjectAltName=IP:127.0.0.1"];
+  execFileSync("openssl", ["req", "-x509", ...curve, ...names, "-keyout", key, "-out", cert], { stdio: "ignore" });
+  chmodSync(key, 0o600);
+  return { cert, key };
+}
+
+/** Whether a server is ready; `ca` is the certificate that is trusted. */
+const isReady = (url, ca) =>
+  new Promise((resolve) => {
+    const asked = (ca ? https : http).get(`${url}/health/ready`, { ca }, (answer) => resolve(answer.resume().statusCode === 200));
+    asked.on("error", () => resolve(false));
+  });
+
+/** A server of its own, on a port that stays the same over restarts; `encrypted`: over TLS. */
+async function house(t, variables = {}, encrypted = false) {
   const folder = mkdtempSync(join(tmpdir(), "callboard-"));
+  const { cert, key } = encrypted ? certify(folder) : {};
+  if (encrypted) variables = { ...variables, CALLBOARD_TLS__CERT: cert, CALLBOARD_TLS__KEY: key };
   const bind = `127.0.0.1:${await freePort()}`;
   const env = { PATH: process.env.PATH, CALLBOARD_RATE__FRAMES_PER_SECOND: "100000", CALLBOARD_RATE__FRAMES_BURST: "200000", ...variables };
   const data = join(folder, "data");
   let child;
   const it = {
-    url: `http://${bind}`,
+    url: `http${encrypted ? "s" : ""}://${bind}`,
+    cert,
     async start() {
       child = spawn(program, ["serve", "--bind", bind, "--data-dir", data], { env, cwd: folder, stdio: "ignore" });
       for (const until = Date.now() + PATIENCE; ; await sleep(20)) {
-        const ready = await fetch(`${it.url}/health/ready`).then((response) => response.ok, () => false);
-        if (ready) return;
+        if (await isReady(it.url, cert && readFileSync(cert))) return;
         assert.ok(Date.now() < until && child.exitCode === null, "the server does not start");
       }
     },
@@ -233,6 +255,17 @@ test("the examples run", options, async (t) => {
   const one = await board(t, { url: server.url });
   await listed(one, "counter");
   assert.equal((await one.chat("how many words are these", { agent: "counter" })).text, "5 words");
+});
+
+test("over TLS whoever trusts the certificate is let in", options, async (t) => {
+  const server = await house(t, {}, true);
+  await assert.rejects(connect({ url: server.url }), (error) => error instanceof Unreachable && /certificate/.test(error.message));
+  // Node.js reads whom to trust when it begins.
+  const program = `import { run } from ${JSON.stringify(pathToFileURL(join(installed, "index.js")))};
+    await run(async (board) => console.log((await board.chat("6 * 7", { agent: "nyx" })).text, (await board.agents()).length));`;
+  const env = { ...process.env, CALLBOARD_URL: server.url.replace("https", "wss"), NODE_EXTRA_CA_CERTS: server.cert };
+  const said = await promisify(execFile)(process.execPath, ["--input-type=module", "--eval", program], { env });
+  assert.equal(said.stdout, "6 * 7 = 42 3\n");
 });
 
 test("it works in a browser", options, async (t) => {

@@ -7,14 +7,15 @@ import os
 import subprocess
 import sys
 import unittest
+from unittest import mock
 
 import callboard
 from house import PATIENCE, ROOT, House
 
 
 class Client(unittest.IsolatedAsyncioTestCase):
-    def house(self, **variables: str) -> House:
-        house = House(**variables)
+    def house(self, **settings) -> House:
+        house = House(**settings)
         self.addCleanup(house.close)
         return house
 
@@ -104,6 +105,16 @@ class Client(unittest.IsolatedAsyncioTestCase):
         house.kill()
         with self.assertRaises(callboard.Unreachable):
             await callboard.connect(house.url)
+
+    async def test_over_tls_whoever_trusts_the_certificate_is_let_in(self):
+        house = self.house(encrypted=True)
+        with self.assertRaisesRegex(callboard.Unreachable, "certificate"):
+            await callboard.connect(house.url)
+        for variable in ("CALLBOARD_CA_FILE", "SSL_CERT_FILE"):
+            with mock.patch.dict(os.environ, {variable: str(house.certificate)}):
+                async with callboard.connect(house.url.replace("https", "wss")) as board:
+                    self.assertEqual((await board.chat("6 * 7", agent="nyx")).text, "6 * 7 = 42")
+                    self.assertIn("nyx", [agent["name"] for agent in await board.agents()])
 
     async def test_an_agent_serves_over_a_restart(self):
         house = self.house()

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import random
+import ssl
 import urllib.error
 import urllib.request
 from typing import Any
@@ -39,13 +40,15 @@ class Address:
         self._http, self._ws = f"http{safe}://{rest}", f"ws{safe}://{rest}"
         token = token or os.environ.get("CALLBOARD_TOKEN")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        authority = os.environ.get("CALLBOARD_CA_FILE") or None
+        self._tls = ssl.create_default_context(cafile=authority) if safe else None
 
     async def open(self, path: str) -> ClientConnection:
         """Connects to a socket."""
         try:
             return await connect(
                 self._ws + path, additional_headers=self._headers, open_timeout=_PATIENCE, max_size=_MAX_FRAME,
-                proxy=None,
+                proxy=None, ssl=self._tls,
             )
         except InvalidStatus as error:
             status, body = error.response.status_code, error.response.body
@@ -62,7 +65,7 @@ class Address:
     def _get(self, path: str) -> Any:
         request = urllib.request.Request(self._http + path, headers=self._headers)
         try:
-            with urllib.request.urlopen(request, timeout=_PATIENCE) as response:
+            with urllib.request.urlopen(request, timeout=_PATIENCE, context=self._tls) as response:
                 return json.load(response)
         except urllib.error.HTTPError as error:
             body = error.read()

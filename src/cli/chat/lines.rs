@@ -1,12 +1,15 @@
 //! Where the lines of a chat come from: a person at a terminal, with history and editing, or a pipe.
 
+use std::future::pending;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::mpsc as threads;
 
+use futures_util::FutureExt;
 use rustyline::error::ReadlineError;
 use rustyline::{Config, DefaultEditor, ExternalPrinter};
 use tokio::io::{AsyncBufReadExt, BufReader, Stdin, stdin};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::cli::out;
@@ -29,6 +32,8 @@ pub(super) struct Terminal {
     printer: Option<Box<dyn ExternalPrinter + Send>>,
     /// Whether a line is being written.
     prompted: bool,
+    /// Ctrl-C, from the beginning on: it never ends the chat itself. While a line is written it is a key like others.
+    interruptions: Signal,
 }
 
 impl Lines {
@@ -52,6 +57,21 @@ impl Lines {
             Self::Terminal(terminal) => terminal.next(prompt).await,
             Self::Pipe(lines) => Ok(lines.next_line().await?),
         }
+    }
+
+    /// Waits for Ctrl-C. In a pipe the signal ends the program, as it ends others.
+    pub async fn interrupted(&mut self) {
+        match self {
+            Self::Terminal(Terminal { interruptions, .. }) => {
+                interruptions.recv().await;
+            }
+            Self::Pipe(_) => pending().await,
+        }
+    }
+
+    /// Forgets a Ctrl-C that was meant for what is over.
+    pub fn forget_interruptions(&mut self) {
+        self.interrupted().now_or_never();
     }
 
     /// Writes a line above the one that is being written.
@@ -82,7 +102,8 @@ impl Terminal {
         let (answers, lines) = mpsc::channel(1);
         std::thread::Builder::new().name("lines".to_owned()).spawn(move || edit(editor, &asked, &answers, history))?;
         let printer = printer.map(|printer| Box::new(printer) as Box<dyn ExternalPrinter + Send>);
-        Ok(Self { prompts, lines, printer, prompted: false })
+        let interruptions = signal(SignalKind::interrupt())?;
+        Ok(Self { prompts, lines, printer, prompted: false, interruptions })
     }
 
     async fn next(&mut self, prompt: &str) -> anyhow::Result<Option<String>> {

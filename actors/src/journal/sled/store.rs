@@ -229,19 +229,9 @@ impl Store {
     /// sled's flush alone reaches the disk's cache without the file's length and place on it, so that a power cut may
     /// take the whole store: only the sync behind it makes a commit durable.
     pub fn commit(&self, batch: Batch) -> Result<(), Fault> {
-        self.durably(|db| db.apply_batch(batch))
-    }
-
-    /// Writes one pair durably. A batch begins with a note of its own, which sled writes, and waits for, by itself: one
-    /// pair, which is whole or not at all without it, takes half as much.
-    pub fn commit_one(&self, key: &[u8], value: Vec<u8>) -> Result<(), Fault> {
-        self.durably(|db| db.insert(key, value).map(drop))
-    }
-
-    fn durably(&self, work: impl FnOnce(&Db) -> Result<(), ::sled::Error>) -> Result<(), Fault> {
         self.disk.write()?;
         self.with("A page", |db| {
-            work(db)?;
+            db.apply_batch(batch)?;
             db.flush()?;
             Ok(())
         })?;

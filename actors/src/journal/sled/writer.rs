@@ -147,10 +147,8 @@ impl Writer {
 
     /// Writes and syncs a commit.
     fn write(&self, next: u64, commit: &Commit) -> Result<(), Fault> {
-        match commit.segments.as_slice() {
-            [] => return Ok(()),
-            [segment] => return self.shared.store.commit_one(&key::segment(next), seal(segment)),
-            _ => {}
+        if commit.segments.is_empty() {
+            return Ok(());
         }
         let mut batch = Batch::default();
         for (number, segment) in (next..).zip(&commit.segments) {

@@ -1,13 +1,35 @@
 //! What the server says when it stands: where it listens, which agents it has, and what to try next.
 
+use std::io::Write;
 use std::net::SocketAddr;
+
+use serde_json::json;
 
 use crate::config::Config;
 
-/// Prints the greeting to standard output. A closed output is no reason not to serve.
+/// Says it to whoever started the server.
+pub type Greeting = fn(&Config, &[SocketAddr]);
+
+/// Prints the greeting to standard output.
 pub fn print(config: &Config, addresses: &[SocketAddr]) {
-    use std::io::Write;
-    let _ = std::io::stdout().lock().write_all(text(config, addresses).as_bytes());
+    written(&text(config, addresses));
+}
+
+/// The same for programs: one object on a line.
+pub fn print_json(config: &Config, addresses: &[SocketAddr]) {
+    let s = if config.tls.cert.is_some() { "s" } else { "" };
+    let urls: Vec<String> = addresses.iter().map(|address| format!("http{s}://{address}")).collect();
+    let agents: Vec<&str> = config.agents.iter().map(|persona| persona.name.as_str()).collect();
+    let object = json!({
+        "version": env!("CARGO_PKG_VERSION"), "listening": urls, "agents": agents,
+        "data_dir": config.server.data_dir, "workspace": config.server.workspace,
+    });
+    written(&format!("{object}\n"));
+}
+
+/// A closed output is no reason not to serve.
+fn written(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
 fn text(config: &Config, addresses: &[SocketAddr]) -> String {

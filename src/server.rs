@@ -27,7 +27,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::auth::Authenticator;
 use crate::config::{Config, ConfigError, RuleConfig};
-use crate::greeting;
+use crate::greeting::Greeting;
 use crate::http::app::{App, WorkerRelay};
 use crate::http::mcp::Mcp;
 use crate::http::rate::Rate;
@@ -49,11 +49,11 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// How often samples of histograms are put into their buckets; until then each takes memory of its own.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Runs the server until it is told to stop.
+/// Runs the server until it is told to stop; `greet` is called once it is ready.
 ///
 /// # Errors
 /// What kept it from starting, or the journal from being closed.
-pub async fn run(config: Config) -> anyhow::Result<()> {
+pub async fn run(config: Config, greet: Greeting) -> anyhow::Result<()> {
     // Each session takes two descriptors; the usual soft limit of 1,024 would be 500 sessions.
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         log::warn!("the limit of open files could not be raised: {error}");
@@ -88,7 +88,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     app.runtime.tenant(&callboard_actors::protocol::TenantId::default_tenant());
     app.runtime.restore(&recovered.waiting).await;
     app.set_ready(true);
-    greeting::print(&app.config, &addresses);
+    greet(&app.config, &addresses);
 
     wait_for_the_end().await?;
     stop(&app, &mcp, handle, drain).await;
@@ -239,7 +239,9 @@ fn listen(app: &web::Data<App>, mcp: web::Data<Mcp>) -> anyhow::Result<(Server, 
             Some(tls) => server.bind_rustls_0_23(address, tls.clone()),
             None => server.bind(address),
         };
-        server = bound.with_context(|| format!("cannot listen on {address}"))?;
+        server = bound.with_context(|| {
+            format!("cannot listen on {address}; name another with --bind, or stop what listens there")
+        })?;
     }
     let addresses = server.addrs();
     Ok((server.run(), addresses))

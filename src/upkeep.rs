@@ -28,7 +28,11 @@ pub fn journal_in(data_dir: &Path) -> PathBuf {
 /// That there is none, that a server uses it, or what is wrong with it and what to do.
 pub fn open(data_dir: &Path) -> anyhow::Result<Arc<SledJournal>> {
     let folder = journal_in(data_dir);
-    anyhow::ensure!(folder.is_dir(), "there is no journal in {}", data_dir.display());
+    anyhow::ensure!(
+        folder.is_dir(),
+        "there is no journal in {}; name the server's folder with --data-dir",
+        data_dir.display()
+    );
     Ok(SledJournal::open(&folder, Options::default())?)
 }
 

@@ -12,7 +12,7 @@ use std::thread;
 
 use harness::server::{Server, Setup};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The program, pointed at an address.
 fn program(address: &str, args: &[&str]) -> Command {
@@ -259,6 +259,25 @@ fn a_server_over_tls_is_spoken_to_by_whoever_trusts_its_certificate() {
 }
 
 #[test]
+fn a_server_tells_programs_where_it_listens() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let serve = ["serve", "--json", "--bind", "127.0.0.1:0", "--data-dir", data];
+    let mut server = Going(program("", &serve).spawn().unwrap());
+    let mut greeting = String::new();
+    BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut greeting).unwrap();
+    let told = &objects(&greeting)[0];
+    assert_eq!((&told["agents"], &told["data_dir"]), (&json!(["nyx", "aria", "sage"]), &json!(data)));
+    let at = told["listening"][0].as_str().unwrap();
+    assert_eq!(said(&run(at, &["status", "--ready"], "")), "ready\n");
+
+    let bound = at.strip_prefix("http://").unwrap();
+    let other = folder.path().join("other");
+    let again = refused(&run("", &["serve", "--bind", bound, "--data-dir", other.to_str().unwrap()], ""), 1);
+    assert!(again.contains("cannot listen on") && again.contains("--bind"), "{again}");
+}
+
+#[test]
 fn a_watch_tells_what_it_could_not_see() {
     let mut server = Server::start();
     let front = Front::of(&server);
@@ -277,14 +296,59 @@ fn a_watch_tells_what_it_could_not_see() {
     said(&run(server.address(), &["send", "nyx", "6 * 7"], ""));
     front.now(&server);
     let gap = |frame: &Value| frame["type"] == "gap";
+    let text = |frame: &Value, name: &str| frame["data"][name].as_str().unwrap().to_owned();
     until(&server, &|seen| seen.iter().position(gap).is_some_and(|at| at + 1 < seen.len()));
     let seen = seen.lock().unwrap().clone();
     let gaps: Vec<&Value> = seen.iter().filter(|frame| gap(frame)).collect();
     let [told] = gaps[..] else { panic!("{seen:?}") };
-    let text = |name: &str| told["data"][name].as_str().unwrap();
-    assert!(text("since") < text("until") && !text("reason").is_empty(), "{told}");
+    assert!(text(told, "since") < text(told, "until") && !text(told, "reason").is_empty(), "{told}");
+    assert_eq!(told["data"]["replayed"], 0);
     drop(watch);
     reading.join().unwrap();
+}
+
+#[test]
+fn what_was_said_in_an_outage_is_told_by_watch_each_once() {
+    let mut server = Server::start();
+    let front = Front::of(&server);
+    let say = |server: &Server, text: &str| said(&run(server.address(), &["send", "nyx", text, "-c", "talk"], ""));
+    say(&server, "compute 0 + 1");
+    let mut watch = Going(program(&front.address, &["watch", "-e", "conversation_message", "--json"]).spawn().unwrap());
+    let mut lines =
+        BufReader::new(watch.0.stdout.take().unwrap()).lines().map(|line| objects(&line.unwrap())[0].clone());
+    // Nobody says when it has subscribed: the first line tells.
+    let (told, heard) = std::sync::mpsc::channel();
+    let reading = thread::spawn(move || {
+        let first = lines.next();
+        told.send(()).unwrap();
+        (first, lines)
+    });
+    let mut asked = 1;
+    while heard.try_recv().is_err() {
+        asked += 1;
+        say(&server, &format!("compute 0 + {asked}"));
+    }
+    let (first, mut lines) = reading.join().unwrap();
+    server.restart();
+    for _ in 0..3 {
+        asked += 1;
+        say(&server, &format!("compute 0 + {asked}"));
+    }
+    front.now(&server);
+    // One more than there are exchanges in the outage: what follows live is told after what was said meanwhile.
+    let (mut gaps, mut seqs) = (0, vec![first.unwrap()["data"]["message"]["seq"].as_u64().unwrap()]);
+    while seqs.last() < Some(&(asked * 2)) {
+        let event = lines.next().unwrap();
+        match event["type"].as_str().unwrap() {
+            "gap" => gaps += 1,
+            _ => seqs.push(event["data"]["message"]["seq"].as_u64().unwrap()),
+        }
+    }
+    assert_eq!(gaps, 1);
+    // What was written as it subscribed may have been too early for it.
+    let first = seqs[0];
+    seqs.retain(|seq| *seq >= first);
+    assert_eq!(seqs, (first..=asked * 2).collect::<Vec<_>>(), "neither hole nor double");
 }
 
 #[test]

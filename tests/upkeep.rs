@@ -172,7 +172,8 @@ async fn what_is_exported_is_imported_with_its_numbers() {
     let error = refused(&callboard(&["import", &path("cut.jsonl"), "--data-dir", &path("cut")]));
     assert!(error.contains("was not imported"), "{error}");
     assert!(!Path::new(&path("cut")).join("journal").exists(), "half an import is none");
-    assert!(refused(&callboard(&["import", &path("nowhere"), "--data-dir", &path("cut")])).contains("cannot be read"));
+    assert!(refused(&callboard(&["import", &path("nowhere"), "--data-dir", &path("new")])).contains("cannot be read"));
+    assert!(!Path::new(&path("new")).exists(), "nothing was made");
 }
 
 #[test]

@@ -9,6 +9,7 @@ export const plural = (count, one, many = `${one}s`) => `${number(count)} ${coun
 
 export function duration(ms) {
   if (ms === null || ms === undefined) return "–";
+  if (ms < 1) return "< 1 ms";
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;
   const minutes = Math.floor(ms / 60_000);

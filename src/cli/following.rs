@@ -16,11 +16,12 @@ pub(super) trait Follower {
     /// Takes a frame; a break ends it.
     fn take(&mut self, frame: &Value) -> anyhow::Result<ControlFlow<()>>;
 
-    /// Everything is subscribed to again after a connection was lost, for this reason. What was published meanwhile comes
-    /// all the same, where the subscriptions say from where on; what else happened does not.
-    fn resumed(&mut self, why: &str) -> anyhow::Result<()> {
-        let _ = why;
-        Ok(())
+    /// Everything is subscribed to, as of `at` by the server's clock: for the first time, or again after a connection was
+    /// lost, for the reason in `outage`. What was published meanwhile comes all the same, where the subscriptions say from
+    /// where on; what else happened is for the follower to find. A break ends it.
+    async fn subscribed(&mut self, server: &Server, at: &str, outage: Option<&str>) -> anyhow::Result<ControlFlow<()>> {
+        let _ = (server, at, outage);
+        Ok(ControlFlow::Continue(()))
     }
 
     /// A subscription is refused with this; whether it was mended, so that it may be asked for again.
@@ -38,7 +39,7 @@ pub(super) async fn follow(server: &Server, follower: &mut impl Follower) -> any
     let mut socket = Some(Socket::open(server).await?);
     loop {
         let lost = match socket.take() {
-            Some(open) => match listen(open, follower, &mut pause, &mut outage).await? {
+            Some(open) => match listen(server, open, follower, &mut pause, &mut outage).await? {
                 Ok(()) => return Ok(()),
                 Err(fault) => fault,
             },
@@ -63,6 +64,7 @@ pub(super) async fn follow(server: &Server, follower: &mut impl Follower) -> any
 
 /// Subscribes and listens. The outer error is the follower's own, the inner one the connection's.
 async fn listen(
+    server: &Server,
     mut socket: Socket,
     follower: &mut impl Follower,
     pause: &mut Pause,
@@ -81,8 +83,12 @@ async fn listen(
     if socket.is_overrun() {
         return Ok(Err(Fault::Lost("more came at once than can wait".to_owned())));
     }
-    if let Some(fault) = outage.take() {
-        follower.resumed(fault.brief())?;
+    let why = outage.as_ref().map(Fault::brief);
+    match follower.subscribed(server, socket.clock(), why).await.map_err(anyhow::Error::downcast::<Fault>) {
+        Ok(ControlFlow::Continue(())) => *outage = None,
+        Ok(ControlFlow::Break(())) => return Ok(Ok(())),
+        Err(Ok(fault)) => return Ok(Err(fault)),
+        Err(Err(error)) => return Err(error),
     }
     loop {
         match socket.next().await {

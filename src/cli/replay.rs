@@ -28,7 +28,8 @@ pub(super) fn run(args: &ReplayArgs) -> anyhow::Result<bool> {
     let named = args.file.display().to_string();
     let refused = |why: String| ConfigError::new(&named, why);
     let text = std::fs::read_to_string(&args.file).map_err(|error| refused(format!("it cannot be read: {error}")))?;
-    let record = Record::read(&text).map_err(refused)?;
+    let unfit = |why| refused(format!("{why}; expected what GET /runs/{{id}}/record gives"));
+    let record = Record::read(&text).map_err(unfit)?;
     let agent = match &args.config {
         Some(file) => {
             let flags = Flags { config: Some(file.clone()), ..Flags::default() };

@@ -3,7 +3,7 @@
 //! Where a server runs on the data folder, it is asked; else the store is opened here.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf, absolute};
 
 use anyhow::{Context, bail, ensure};
@@ -87,7 +87,11 @@ pub(super) fn backup(args: BackupArgs) -> anyhow::Result<()> {
     let to = absolute(&args.to)?;
     let manifest = back_up(&data_dir, &to, &Progress::new("backup", "segments"))?;
     let said = format!("Backup of {} records in {}.", manifest.records, to.display());
-    tell(args.format, &said, || json!({ "records": manifest.records, "folder": to, "made_at": manifest.made_at }))
+    tell(
+        args.format,
+        &said,
+        || json!({ "records": manifest.records, "folder": to, "made_at": manifest.made_at.to_string() }),
+    )
 }
 
 /// Says how it ended, to people or to programs.
@@ -119,7 +123,11 @@ pub(super) fn restore(args: RestoreArgs) -> anyhow::Result<()> {
     if let Some(aside) = &aside {
         said = format!("What was there is in {}.\n{said}", aside.display());
     }
-    tell(args.format, &said, || json!({ "records": records, "folder": data_dir, "made_at": made, "aside": aside }))
+    tell(
+        args.format,
+        &said,
+        || json!({ "records": records, "folder": data_dir, "made_at": made.to_string(), "aside": aside }),
+    )
 }
 
 pub(super) fn verify(args: VerifyArgs) -> anyhow::Result<()> {
@@ -172,7 +180,8 @@ pub(super) fn export(args: ExportArgs) -> anyhow::Result<()> {
     let moved = if args.to.as_os_str() == "-" {
         transfer::export(&*journal, &mut BufWriter::new(io::stdout().lock()), &told).context("standard output")?
     } else {
-        let file = File::create_new(&args.to).with_context(|| format!("{shown} cannot be made"))?;
+        let file = File::create_new(&args.to)
+            .with_context(|| format!("{shown} cannot be made; name a file that is not there yet"))?;
         let mut out = BufWriter::new(file);
         let moved = transfer::export(&*journal, &mut out, &told).with_context(|| shown.clone())?;
         out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all().with_context(|| shown.clone())?;
@@ -209,19 +218,18 @@ fn tempfolder(data_dir: &Path) -> anyhow::Result<TempFolder> {
 
 pub(super) fn import(args: ImportArgs) -> anyhow::Result<()> {
     let data_dir = args.data.folder()?;
+    let shown = args.from.display().to_string();
+    let mut from: Box<dyn BufRead> = if args.from.as_os_str() == "-" {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(BufReader::new(File::open(&args.from).with_context(|| format!("{shown} cannot be read"))?))
+    };
     let folder = upkeep::journal_in(&data_dir);
     let fresh = !folder.exists();
     upkeep::make_private(&data_dir)?;
     let journal = SledJournal::open(&folder, Options::default())?;
     let progress = Progress::new("import", "records");
-    let shown = args.from.display().to_string();
-    let told = |records| progress.tell(records, None);
-    let read = if args.from.as_os_str() == "-" {
-        transfer::import(&*journal, &mut io::stdin().lock(), &told)
-    } else {
-        let file = File::open(&args.from).with_context(|| format!("{shown} cannot be read"))?;
-        transfer::import(&*journal, &mut BufReader::new(file), &told)
-    };
+    let read = transfer::import(&*journal, &mut *from, &|records| progress.tell(records, None));
     drop(progress);
     close(&journal)?;
     drop(journal);
@@ -232,7 +240,11 @@ pub(super) fn import(args: ImportArgs) -> anyhow::Result<()> {
             if fresh {
                 std::fs::remove_dir_all(&folder).with_context(|| format!("{} cannot be removed", folder.display()))?;
             }
-            return Err(error).with_context(|| format!("{shown} was not imported"));
+            let next = match error.kind() {
+                io::ErrorKind::AlreadyExists => "; name a --data-dir without one",
+                _ => "",
+            };
+            return Err(anyhow::anyhow!("{error}{next}")).with_context(|| format!("{shown} was not imported"));
         }
     };
     let said = format!("Imported {} places with {} records.", moved.places, moved.records);

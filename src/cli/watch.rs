@@ -1,14 +1,17 @@
 //! `callboard watch`: events and streams, as they happen.
 
+mod missed;
+
 use std::ops::ControlFlow;
 
-use callboard_actors::protocol::Timestamp;
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::following::{Follower, follow};
 use super::out::{self, ASIDE, NAME, plain, styled};
 use super::remote::{RemoteArgs, run as run_remote};
+use crate::client::Server;
+use missed::{Told, said_since};
 
 /// Where the time of day begins and ends in a timestamp.
 const CLOCK: std::ops::Range<usize> = 11..19;
@@ -39,7 +42,7 @@ pub(super) struct WatchArgs {
 pub(super) fn run(args: &WatchArgs) -> anyhow::Result<()> {
     let server = args.remote.server()?;
     run_remote(async {
-        let mut watch = Watch { args, left: args.count, heard: Timestamp::now().to_string() };
+        let mut watch = Watch { args, left: args.count, began: None, heard: String::new(), told: Told::default() };
         follow(&server, &mut watch).await
     })
 }
@@ -47,8 +50,11 @@ pub(super) fn run(args: &WatchArgs) -> anyhow::Result<()> {
 struct Watch<'a> {
     args: &'a WatchArgs,
     left: Option<u64>,
-    /// When the last event was, by the server's clock; before the first one, when this began.
+    /// When this began, by the server's clock.
+    began: Option<String>,
+    /// When the last event was.
     heard: String,
+    told: Told,
 }
 
 impl Follower for Watch<'_> {
@@ -76,28 +82,56 @@ impl Follower for Watch<'_> {
         if let Some(at) = frame["timestamp"].as_str() {
             self.heard = at.to_owned();
         }
+        if self.told.note(frame) { self.tell(frame) } else { Ok(ControlFlow::Continue(())) }
+    }
+
+    /// Events are told once, to those who are there. What was said in an outage is in the histories, and follows; what
+    /// else happened is not to be had, and a reader must know.
+    async fn subscribed(&mut self, server: &Server, at: &str, outage: Option<&str>) -> anyhow::Result<ControlFlow<()>> {
+        let (Some(began), Some(why)) = (self.began.clone(), outage) else {
+            (self.began, self.heard) = (Some(at.to_owned()), at.to_owned());
+            return Ok(ControlFlow::Continue(()));
+        };
+        let mut said = Vec::new();
+        if self.hears_messages() {
+            said = said_since(server, &self.heard, &began).await?;
+        }
+        said.retain(|event| self.told.note(event));
+        let since = std::mem::replace(&mut self.heard, at.to_owned());
         if self.args.remote.format.json {
-            out::json(frame)?
+            let gap = json!({ "since": since, "until": at, "reason": why, "replayed": said.len() });
+            out::json(&json!({ "type": "gap", "data": gap }))?;
+        }
+        out::note(&format!(
+            "what happened between {since} and {at} was missed, but for {} messages of conversations that follow; \
+             GET /conversations/{{id}}/runs lists runs",
+            said.len()
+        ));
+        for event in &said {
+            if self.tell(event)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+impl Watch<'_> {
+    /// Whether it is told what is said in conversations.
+    fn hears_messages(&self) -> bool {
+        let WatchArgs { events, streams, .. } = self.args;
+        let named = events.iter().any(|event| matches!(event.as_str(), "*" | "conversation_message"));
+        named || (events.is_empty() && streams.is_empty())
+    }
+
+    fn tell(&mut self, event: &Value) -> anyhow::Result<ControlFlow<()>> {
+        if self.args.remote.format.json {
+            out::json(event)?
         } else {
-            out::line(&shown(frame))?
+            out::line(&shown(event))?
         }
         self.left = self.left.map(|left| left - 1);
         Ok(if self.left == Some(0) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    }
-
-    /// Events are told once, to those who are there: what happened meanwhile is not to be had, and a reader must know.
-    fn resumed(&mut self, why: &str) -> anyhow::Result<()> {
-        let until = Timestamp::now().to_string();
-        if self.args.remote.format.json {
-            out::json(&json!({ "type": "gap", "data": { "since": self.heard, "until": until, "reason": why } }))?;
-        }
-        out::note(&format!(
-            "what happened between {} and {until} was missed; messages are in the history of their conversations, runs at \
-             GET /conversations/{{id}}/runs",
-            self.heard
-        ));
-        self.heard = until;
-        Ok(())
     }
 }
 

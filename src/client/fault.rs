@@ -89,6 +89,9 @@ fn said(message: &str, details: &str, code: &str) -> String {
     };
     let stop = |text: &str| text.trim_end_matches('.').to_owned();
     let (message, details) = (stop(message), stop(details));
+    // Of a field that is wrong both say the name.
+    let rest = details.split_once(": ").filter(|(field, _)| message.ends_with(*field)).map(|(_, rest)| rest.to_owned());
+    let details = rest.unwrap_or(details);
     let shown = if details.is_empty() || details == message { message } else { format!("{message}: {details}") };
     format!("{shown} ({code}){next}")
 }
@@ -106,6 +109,8 @@ mod tests {
         assert_eq!(shown, "No agent bob: there are nyx, aria (AGENT_NOT_FOUND). `callboard agents` lists them");
         let refused = Fault::of(&json!({ "code": "UNAUTHORIZED", "message": "no", "details": "scope chat" }));
         assert!(matches!(&refused, Fault::Refused(_)) && refused.to_string().contains("--token"), "{refused}");
+        let wrong = json!({ "code": "INVALID_MESSAGE", "message": "Invalid field: a.b", "details": "a.b: expected c" });
+        assert_eq!(Fault::of(&wrong).to_string(), "Invalid field: a.b: expected c (INVALID_MESSAGE)");
         assert!(Fault::Lost(String::new()).passes() && !refused.passes());
     }
 }

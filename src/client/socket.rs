@@ -32,6 +32,8 @@ pub struct Socket {
     aside: VecDeque<Value>,
     /// Whether some of it had no room.
     overrun: bool,
+    /// When the last frame was sent, by the server's clock.
+    clock: String,
     ids: u64,
 }
 
@@ -50,7 +52,9 @@ impl Socket {
         }
         let connecting = tokio_tungstenite::connect_async_tls_with_config(request, None, true, server.connector());
         match timeout(PATIENCE, connecting).await {
-            Ok(Ok((stream, _))) => Ok(Self { stream, aside: VecDeque::new(), overrun: false, ids: 0 }),
+            Ok(Ok((stream, _))) => {
+                Ok(Self { stream, aside: VecDeque::new(), overrun: false, clock: String::new(), ids: 0 })
+            }
             Ok(Err(tungstenite::Error::Http(response))) => {
                 let body = response.body().as_deref().and_then(|body| serde_json::from_slice(body).ok());
                 Err(refused(&at, response.status(), &body.unwrap_or_default()))
@@ -65,6 +69,11 @@ impl Socket {
     pub fn next_id(&mut self) -> String {
         self.ids += 1;
         format!("cli-{}", self.ids)
+    }
+
+    /// When the server sent the last frame that says so (RFC 3339); empty before the first.
+    pub fn clock(&self) -> &str {
+        &self.clock
     }
 
     /// Whether frames were lost because too many came while a reply was awaited.
@@ -105,6 +114,9 @@ impl Socket {
             match message {
                 Message::Text(text) => {
                     let frame: Value = serde_json::from_str(&text).unwrap_or_default();
+                    if let Some(at) = frame["timestamp"].as_str() {
+                        self.clock = at.to_owned();
+                    }
                     if frame["type"] != "ping" {
                         return Ok(frame);
                     }

@@ -42,8 +42,9 @@ impl Setting {
 /// The settings of a file.
 pub(super) fn file(path: &Path) -> Result<Vec<Setting>, ConfigError> {
     let origin = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| ConfigError::source(&origin, format!("the configuration file cannot be read: {error}")))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        ConfigError::source(&origin, format!("the configuration file cannot be read: {error}; --config names another"))
+    })?;
     let table: Table = toml::from_str(&text).map_err(|error| ConfigError::toml(path, &text, &error))?;
     let mut settings = Vec::new();
     for (section, value) in table {

@@ -48,10 +48,10 @@ pub async fn of_conversation(
 ) -> Result<HttpResponse, HttpError> {
     caller.require(Scope::Chat)?;
     let (id, tenant) = (ConversationId::parse("id", &id)?, caller.tenant(&app));
-    let (before, limit) = (query.id("before")?.map(RunId::trusted), query.limit()?);
-    let read = caller.read(&app, move |archive| archive.runs(&id, before.as_ref(), limit, &tenant.runs));
+    let (before, limit) = (query.number("before", 1..=u64::MAX)?, query.limit()?);
+    let read = caller.read(&app, move |archive| archive.runs(&id, before, limit, &tenant.runs));
     let (page, next) = read.await?;
-    Ok(HttpResponse::Ok().json(RunPageView::of(&page, next.as_ref())))
+    Ok(HttpResponse::Ok().json(RunPageView::of(&page, next)))
 }
 
 /// One run, whether it has ended or not.

@@ -68,7 +68,10 @@ pub fn manifest(from: &Path) -> anyhow::Result<Manifest> {
     let path = from.join(MANIFEST);
     let text = match fs::read(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            bail!("{} is no finished backup: it has no {MANIFEST}", from.display())
+            bail!(
+                "{} is no finished backup: it has no {MANIFEST}; name a folder that `callboard backup` made",
+                from.display()
+            )
         }
         text => text.with_context(|| format!("{} cannot be read", path.display()))?,
     };

@@ -96,7 +96,7 @@ async fn a_page_ends_where_it_is_full_also_within_one_request() {
             let runs = part["runs"].as_array().unwrap();
             assert!(!runs.is_empty() && runs.len() <= limit, "{query}: {part}");
             pieced.extend(runs.clone());
-            let Some(next) = part["next_before"].as_str() else { break };
+            let Some(next) = part["next_before"].as_u64() else { break };
             query = format!("?limit={limit}&before={next}");
         }
         assert_eq!(json!(pieced), whole["runs"], "{limit}");
@@ -104,7 +104,9 @@ async fn a_page_ends_where_it_is_full_also_within_one_request() {
     for (path, expected) in [
         ("/conversations/nowhere/runs", 404),
         ("/conversations/team/runs?before=run-1", 400),
-        ("/conversations/team/runs?before=run-ffff-1-1", 400),
+        ("/conversations/team/runs?before=0", 400),
+        ("/conversations/team/runs?before=1", 200),
+        ("/conversations/team/runs?before=18446744073709551615", 200),
         ("/conversations/team/runs?limit=0", 400),
     ] {
         let (status, body) = call(&server, Method::GET, path, "", None).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::run::{CLOCK_SLACK_MS, SEARCH, completed, failed, unended};
 use super::{Archive, SCAN};
-use crate::conversation::record::{FAILURES, FailureRecord, MESSAGES, MessageRecord, parse_run_id, run_id};
+use crate::conversation::record::{FAILURES, FailureRecord, MESSAGES, MessageRecord};
 use crate::journal::format::decode;
 use crate::journal::{Kind, Place, PlaceName, Position, Stream, read_back};
 use crate::protocol::{ConversationId, Error, MAX_PAGE, Part, Run, RunId, Step, Timestamp, Tokens};
@@ -49,41 +49,34 @@ impl From<RunReport> for ListedRun {
 
 impl Archive<'_> {
     /// Runs that a conversation's messages asked for, newest first: those before `before`, and what to give as `before`
-    /// for the next page. Where many messages asked for nothing, a page may be shorter than `limit` and have a next one.
+    /// for the next page (a number that says nothing else). Where many messages asked for nothing, a page may be shorter than `limit` and have a next one.
     /// `open` are the tenant's runs that have not ended.
     pub fn runs(
         &self,
         id: &ConversationId,
-        before: Option<&RunId>,
+        before: Option<u64>,
         limit: usize,
         open: &LiveRuns,
-    ) -> Result<(Vec<ListedRun>, Option<RunId>), Error> {
+    ) -> Result<(Vec<ListedRun>, Option<u64>), Error> {
         self.conversation(id)?;
         let Some(place) = self.place(Kind::Conversation, id.as_str())? else { return Ok((Vec::new(), None)) };
-        let before = before.map(|run| cursor(place, run)).transpose()?;
         let limit = limit.clamp(1, MAX_PAGE);
         // One more, to know whether there is one.
         let mut found = self.asked_for(id, place, before, limit + 1)?;
-        let mut next = found.stopped_at.map(|seq| run_id(place, seq, 1));
+        let mut next = found.stopped_at.map(|seq| rank(seq, 1));
         if found.runs.len() > limit {
             found.runs.truncate(limit);
-            next = found.runs.last().map(|run| run.id.clone());
+            next = found.runs.last().map(|run| rank(run.asked_at, run.turn.index));
         }
         Ok((self.endings(place, found, open)?, next))
     }
 
     /// The newest runs below `before`, at most `limit`.
-    fn asked_for(
-        &self,
-        id: &ConversationId,
-        place: Place,
-        before: Option<(u64, u16)>,
-        limit: usize,
-    ) -> Result<Found, Error> {
+    fn asked_for(&self, id: &ConversationId, place: Place, before: Option<u64>, limit: usize) -> Result<Found, Error> {
         let name = PlaceName { tenant: self.tenant().clone(), kind: Kind::Conversation, id: id.to_string() };
         let (stream, mut found) = (Stream { place, lane: MESSAGES }, Found::default());
         // A page may end within what one message asked for.
-        let mut upto = before.map(|(seq, turn)| seq.saturating_add(u64::from(turn > 1)));
+        let mut upto = before.map(|before| (before >> TURNS) + 1);
         for _ in 0..SCAN / SEARCH {
             let records = read_back(self.journal, stream, upto, SEARCH)?;
             let Some(first) = records.first() else { return Ok(found) };
@@ -94,7 +87,8 @@ impl Archive<'_> {
                 found.note(&message);
                 let position = Position { stream, seq: record.seq };
                 let asked = message.asks.as_ref().map_or(0, |ask| u16::try_from(ask.agents.len()).unwrap_or(u16::MAX));
-                let turns = (1..=asked).rev().filter(|turn| before.is_none_or(|before| (record.seq, *turn) < before));
+                let turns =
+                    (1..=asked).rev().filter(|turn| before.is_none_or(|before| rank(record.seq, *turn) < before));
                 let runs =
                     turns.filter_map(|turn| self.rebuild(&name, &message, message.asks.as_ref()?, position, turn));
                 found.runs.extend(runs.map(Arc::new));
@@ -194,9 +188,10 @@ impl Ending {
     }
 }
 
-/// Where a page begins: which message asked for the run, and which of its runs it is.
-fn cursor(place: Place, run: &RunId) -> Result<(u64, u16), Error> {
-    let position = parse_run_id(run).filter(|(position, _)| position.stream.place == place);
-    let (position, turn) = position.ok_or_else(|| Error::invalid("before", "the id of a run of this conversation"))?;
-    Ok((position.seq, turn))
+/// Bits of a rank that say which of a message's runs it is.
+const TURNS: u32 = 16;
+
+/// A run's place among those of its conversation: by the message that asked for it, then by its turn.
+fn rank(asked_at: u64, turn: u16) -> u64 {
+    asked_at << TURNS | u64::from(turn)
 }

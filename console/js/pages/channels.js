@@ -119,7 +119,7 @@ function usePresence(id) {
   useEffect(() => {
     const read = () => api(`/channels/${part(id)}/presence`).then(setPresent, () => {});
     const soon = gathered(read);
-    const ends = [soon.end, opened(soon.call), listen(({ type, data }) => type === "event" && data.eventType === "presence" && soon.call())];
+    const ends = [soon.end, opened(read), listen(({ type, data }) => type === "event" && data.eventType === "presence" && soon.call())];
     const timer = setInterval(() => document.hidden || read(), 3_000);
     return () => {
       clearInterval(timer);

@@ -68,7 +68,7 @@ function useRunsOf(conversation) {
 
 /** How long a run took and what it used, as far as it is known. */
 function facts(run) {
-  const took = run.started_at && run.ended_at ? [duration(Date.parse(run.ended_at) - Date.parse(run.started_at))] : [];
+  const took = run.started_at && run.ended_at ? [`took ${duration(Date.parse(run.ended_at) - Date.parse(run.started_at))}`] : [];
   const tokens = run.tokens ? [`${number(run.tokens.input + run.tokens.output)} tokens`] : [];
   return [...took, ...tokens, ...(run.error ? [run.error.message] : [])].join(" · ");
 }
@@ -77,7 +77,7 @@ function RunsOf({ conversation }) {
   const { runs, next, error, more } = useRunsOf(conversation);
   return html`<${Problem} text=${error} />
     ${runs && html`<ul class="rows runs" aria-label=${`Runs of ${conversation}`}>
-      ${runs.map((run) => html`<${Row} key=${run.id} run=${run}><span>${ago(run.created_at)}</span><span>${facts(run)}</span><//>`)}</ul>`}
+      ${runs.map((run) => html`<${Row} key=${run.id} run=${run}><span>${run.id}</span><span>${ago(run.created_at)}</span><span>${facts(run)}</span><//>`)}</ul>`}
     ${runs?.length === 0 && html`<${Empty} title="Nothing was asked there yet" />`}
     ${next && html`<button class="small" onClick=${more}>Earlier runs</button>`}`;
 }
@@ -109,12 +109,13 @@ export function RunsPage({ of = "" }) {
   const heard = useObservable(heardRuns);
   const open = useOpen();
   const past = heard.filter((run) => !open.some((one) => one.id === run.id));
-  return html`<h1 class="title">Runs</h1><${Find} />
+  return html`<h1 class="title">Runs</h1>
     <section class="card" aria-labelledby="open-title"><h2 id="open-title">Under way</h2>
       ${open.length === 0 && html`<${Empty} title="Nothing is under way" />`}
       <ul class="rows runs">${open.map((run) => html`<${Row} key=${run.id} run=${run}><span>${run.conversation_id}</span><span>${ago(run.created_at)}</span><//>`)}</ul></section>
     <${Past} conversation=${of} />
     <section class="card" aria-labelledby="heard-title"><h2 id="heard-title">Ended since this page was opened</h2>
       ${past.length === 0 && html`<${Empty} title="No run has ended since" />`}
-      <ul class="rows runs">${past.map((run) => html`<${Row} key=${run.id} run=${run}><span>${run.conversation}</span><span>${ago(run.at)}</span><//>`)}</ul></section>`;
+      <ul class="rows runs">${past.map((run) => html`<${Row} key=${run.id} run=${run}><span>${run.conversation}</span><span>${ago(run.at)}</span><//>`)}</ul></section>
+    <${Find} />`;
 }

@@ -1,6 +1,7 @@
 // Who takes part in a conversation, who answers, and handing it over.
 import { useObservable } from "../observable.js";
 import { agents } from "../state/agents.js";
+import { link } from "../router.js";
 import { html, useState } from "../ui.js";
 import { Avatar, Pill, Problem } from "./pieces.js";
 
@@ -24,7 +25,7 @@ function HandOver({ from, to, hand, leave }) {
   </form>`;
 }
 
-function Share() {
+function Share({ conversation }) {
   const [said, setSaid] = useState("");
   const copy = async () => {
     try {
@@ -35,6 +36,7 @@ function Share() {
     }
   };
   return html`<div class="share"><button class="small" onClick=${copy}>Copy the link</button>
+    <a class="button small" href=${link("runs", conversation)}>All its runs</a>
     <p role="status" class="note">${said}</p></div>`;
 }
 
@@ -82,6 +84,6 @@ export function Cast({ conversation, view }) {
       ${MODES.map(([mode, words]) => html`<option key=${mode} value=${mode}>${words}</option>`)}
     </select>
     <${Problem} text=${problem} />
-    <${Share} />
+    <${Share} conversation=${conversation.id} />
   </section>`;
 }

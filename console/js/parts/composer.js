@@ -46,7 +46,7 @@ export function Composer({ conversation, agents }) {
     <div class="row">
       <label for="to">To</label>
       <select id="to" value=${agent} onChange=${(event) => setAgent(event.target.value)}>
-        <option value="">whoever the mode names</option>
+        <option value="">whoever answers here</option>
         ${agents.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
       </select>
       <span id="composer-note" class="note">${phase === "online" ? "Enter sends" : "Offline: what you write stays here"}</span>

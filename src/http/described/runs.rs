@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 
 use super::Api;
-use super::operation::id;
+use super::operation::whole;
 use crate::http::runs::{DecisionBody, RunPageView, RunView, RunsView};
 use crate::record::Record;
 
@@ -16,7 +16,7 @@ pub fn describe(api: &mut Api) {
         .refuses_also(&[]);
     api.on(TAG, Method::GET, "/conversations/{id}/runs", "listConversationRuns", "The runs of a conversation")
         .says("Newest first, whether they have ended or not.")
-        .query("before", id(), "`next_before` of the page after.")
+        .query("before", whole(1, None), "`next_before` of the page after.")
         .limited()
         .answers::<RunPageView<'static>>(200, "The newest runs, or those before `before`, without their steps.")
         .refuses_also(&[404, 410, 503]);

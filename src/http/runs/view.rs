@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use callboard_actors::archive::ListedRun;
-use callboard_actors::protocol::{Approval, Error, RunId, Step, Tokens};
+use callboard_actors::protocol::{Approval, Error, Step, Tokens};
 use callboard_actors::runs::RunReport;
 
 use crate::dialect::view::{CallView, Rfc3339, calls};
@@ -24,7 +24,7 @@ pub struct RunsView<'a> {
 pub struct RunPageView<'a> {
     runs: Vec<RunView<'a>>,
     /// What to give as `before` for the next page; null on the last one.
-    next_before: Option<&'a str>,
+    next_before: Option<u64>,
 }
 
 /// What an agent does, or did, for somebody.
@@ -135,8 +135,8 @@ impl<'a> RunsView<'a> {
 
 impl<'a> RunPageView<'a> {
     /// The view of a page.
-    pub fn of(listed: &'a [ListedRun], next: Option<&'a RunId>) -> Self {
-        Self { runs: listed.iter().map(RunView::listed).collect(), next_before: next.map(RunId::as_str) }
+    pub fn of(listed: &'a [ListedRun], next: Option<u64>) -> Self {
+        Self { runs: listed.iter().map(RunView::listed).collect(), next_before: next }
     }
 }
 

@@ -4,7 +4,7 @@ mod rights;
 mod subscribing;
 mod working;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use self::rights::channel_of;
@@ -25,11 +25,11 @@ pub struct Visit {
     principal: Arc<Principal>,
     outbox: Outbox,
     max_subscriptions: usize,
-    subscriptions: HashMap<SubscriptionId, Pattern>,
+    subscriptions: BTreeMap<SubscriptionId, Pattern>,
     /// Conversations it is a member of. Bounded by `MAX_PLACES`.
-    joined: HashSet<ConversationId>,
+    joined: BTreeSet<ConversationId>,
     /// Channels it listens to as a member, `None` being its inbox.
-    attached: HashSet<Option<ChannelId>>,
+    attached: BTreeSet<Option<ChannelId>>,
     /// The agent it is present as.
     present: Option<AgentName>,
 }
@@ -52,9 +52,9 @@ impl Visit {
             principal,
             outbox,
             max_subscriptions,
-            subscriptions: HashMap::new(),
-            joined: HashSet::new(),
-            attached: HashSet::new(),
+            subscriptions: BTreeMap::new(),
+            joined: BTreeSet::new(),
+            attached: BTreeSet::new(),
             present: None,
         }
     }

@@ -407,16 +407,19 @@ fn places_are_listed_with_their_names() {
 }
 
 #[test]
-fn a_store_of_the_format_before_is_taken_over() {
+fn a_store_of_a_format_before_is_taken_over() {
     let dir = tempfile::tempdir().unwrap();
     let log = make(&*open(dir.path(), 10), "log");
+    for before in [1_u32, 2] {
+        let db = sled::open(dir.path()).unwrap();
+        db.insert("mformat", &before.to_be_bytes()).unwrap();
+        drop(db);
+        assert_eq!(read_all(&*open(dir.path(), 10), log).len(), 1);
+        let db = sled::open(dir.path()).unwrap();
+        assert_eq!(db.get("mformat").unwrap().unwrap().as_ref(), 3_u32.to_be_bytes());
+    }
     let db = sled::open(dir.path()).unwrap();
-    db.insert("mformat", &1_u32.to_be_bytes()).unwrap();
-    drop(db);
-    assert_eq!(read_all(&*open(dir.path(), 10), log).len(), 1);
-    let db = sled::open(dir.path()).unwrap();
-    assert_eq!(db.get("mformat").unwrap().unwrap().as_ref(), 2_u32.to_be_bytes());
-    for (format, words) in [(3_u32, "format 3; this version knows formats up to 2"), (0, "damaged")] {
+    for (format, words) in [(4_u32, "format 4; this version knows formats up to 3"), (0, "damaged")] {
         db.insert("mformat", &format.to_be_bytes()).unwrap();
         db.flush().unwrap();
         let copy = tempfile::tempdir().unwrap();

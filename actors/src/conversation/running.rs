@@ -86,7 +86,7 @@ impl Conversation {
             content: inquiry.content.clone(),
             parameters: inquiry.parameters.clone(),
             owner: self.log.state.as_ref().and_then(|state| state.owner.clone()),
-            history: inquiry.context.iter().cloned().chain(history).collect(),
+            history: if inquiry.context.is_empty() { history } else { [inquiry.context.clone(), history].concat() },
             trace: inquiry.trace,
             stream: inquiry.stream || self.members.want(Interest::DELTAS, None),
             cancelled: open.cancel.clone(),

@@ -18,8 +18,8 @@ const MOST_BYTES: usize = 64 * 1024;
 /// Larger ones go alone: copying them together would cost more than it saves.
 const LARGE: usize = 8 * 1024;
 
-/// Writing took long: a hundred sessions or more.
-const LONG: Duration = Duration::from_micros(500);
+/// Writing took long: ten sessions or more.
+const LONG: Duration = Duration::from_micros(100);
 
 /// For so long at most more is waited for when writing took long: much less than such a round takes under load, and
 /// nobody notices.

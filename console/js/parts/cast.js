@@ -6,9 +6,9 @@ import { html, useState } from "../ui.js";
 import { Avatar, Pill, Problem } from "./pieces.js";
 
 export const MODES = [
-  ["lead", "The lead answers"],
-  ["all", "Everybody answers in turn"],
-  ["auto", "Whoever fits best answers"],
+  ["lead", "The lead"],
+  ["all", "Everybody in turn"],
+  ["auto", "Whoever fits best"],
 ];
 
 function HandOver({ from, to, hand, leave }) {

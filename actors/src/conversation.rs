@@ -9,6 +9,7 @@
 
 mod asking;
 mod deciding;
+mod ending;
 pub mod inquiry;
 mod listed;
 pub mod loading;

@@ -10,35 +10,28 @@
 //!
 //! A tape is plain data behind a lock. Who writes it down, and when, is the conversation's matter.
 
+mod gate;
 mod opening;
+mod reel;
 mod take;
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use serde_json::Value;
 
+pub use gate::Gate;
 pub use opening::{Known, Opening};
+pub use reel::{MAX_BYTES, MAX_CALLS};
 pub use take::{Brought, Call, Decision, Exchange, LeftOut, Outcome, Plan, Reply, Take, Use, Waited, moment};
 
 use crate::protocol::{AskedCall, Code, Error, Timestamp};
 use crate::tool::Output;
-
-/// What a tape holds at most, in bytes of JSON: some hundred pages of prompts and results. What comes after it is not
-/// kept, and the record says so; such a run can be read but neither be played nor wait any more.
-pub const MAX_BYTES: usize = 2 << 20;
-
-/// The longest take, in bytes of JSON: a tool's arguments may be as long as the content of a message, twice over when
-/// every character is escaped.
-const MAX_TAKE: usize = 600 << 10;
+use reel::{Met, Reel};
 
 /// How the step begins that says what a run waits for; it is the house's and not the brain's.
 pub const WAITS: &str = "I wait for approval to use";
-
-/// Uses of tools that a run may wait for at a time: more than a model asks for at once, and still a list to read.
-pub const MAX_CALLS: usize = 32;
 
 /// Facts kept of those that had to do with what was asked.
 pub const MAX_KNOWN: usize = 32;
@@ -53,28 +46,6 @@ impl From<Halted> for Error {
     }
 }
 
-/// Which uses of tools have to be approved, besides those of tools that want it themselves: `*` means every tool.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Gate {
-    /// Those of tools with these names.
-    Ask(Vec<String>),
-    /// The same, where nobody can be asked: they are refused.
-    Refuse(Vec<String>),
-}
-
-impl Default for Gate {
-    fn default() -> Self {
-        Self::Ask(Vec::new())
-    }
-}
-
-impl Gate {
-    fn stops(&self, call: &Call) -> bool {
-        let (Self::Ask(names) | Self::Refuse(names)) = self;
-        call.guarded || names.iter().any(|name| *name == call.tool || name == "*")
-    }
-}
-
 /// What came to a run from outside its brain. Shared by the brain, its agent and the conversation.
 #[derive(Debug, Default)]
 pub struct Tape {
@@ -82,29 +53,6 @@ pub struct Tape {
     /// Whether nothing is done that has not been recorded: a run is played again, far from its world.
     sealed: bool,
     reel: Mutex<Reel>,
-}
-
-#[derive(Debug, Default)]
-struct Reel {
-    opening: Option<Opening>,
-    known: Vec<Known>,
-    /// What came, each with its JSON.
-    takes: Vec<(Take, String)>,
-    bytes: usize,
-    /// Set when something did not fit.
-    cut: bool,
-    /// Set by brains whose runs can be played again.
-    kept: bool,
-    /// What came before and has not been given back.
-    past: VecDeque<Take>,
-    /// What may be done because somebody approved it.
-    approved: Vec<Call>,
-    /// What may not be done, with what its brain is told instead.
-    rejected: Vec<(Call, Error)>,
-    /// What the run has to wait for.
-    waits: Vec<Call>,
-    /// Uses of tools that a sealed tape knows nothing of.
-    unknown: Vec<Call>,
 }
 
 /// All that a tape holds, as it is written down.
@@ -316,109 +264,6 @@ impl Tape {
     /// A panic while the lock was held leaves at worst a take out.
     fn reel(&self) -> MutexGuard<'_, Reel> {
         self.reel.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What the tape says to a use of a tool.
-enum Met {
-    /// It was made before, or cannot be made: this came out.
-    Known(Result<Output, Error>),
-    /// Somebody has to approve it.
-    Wait,
-    /// It is to be made.
-    Go,
-}
-
-impl Reel {
-    /// What the tape says to a use of a tool. Uses that run side by side may come in any order, so that the first like it
-    /// of those that have not been given back is meant.
-    fn meet(&mut self, call: &Call, gate: &Gate, sealed: bool) -> Met {
-        let like = |take: &Take| matches!(take, Take::Tool(used) if call.is_like(&used.tool, &used.arguments));
-        if let Some(take) = self.take_past(like) {
-            if sealed {
-                self.put(take.clone());
-            }
-            if let Take::Tool(used) = take {
-                let output = |brought: Brought| Output { text: brought.text, data: brought.data, changes: Vec::new() };
-                return Met::Known(Result::from(used.outcome).map(output));
-            }
-        }
-        if let Some(at) = self.rejected.iter().position(|(other, _)| other.is_like(&call.tool, &call.arguments)) {
-            let (call, error) = self.rejected.remove(at);
-            let outcome = Outcome::Error(error.clone());
-            let Call { tool, arguments, .. } = call;
-            self.put(Take::Tool(Use { tool, arguments, outcome, at: Timestamp::now(), ms: 0 }));
-            return Met::Known(Err(error));
-        }
-        if gate.stops(call) {
-            if let Some(at) = self.approved.iter().position(|approved| approved.is_like(&call.tool, &call.arguments)) {
-                self.approved.remove(at);
-            } else {
-                return self.stop(call, gate);
-            }
-        }
-        if sealed {
-            self.unknown.push(call.clone());
-            let error = Error::new(Code::AgentFailed, format!("The record has no such use of {}", call.tool));
-            return Met::Known(Err(error.with_details(call.arguments.to_string())));
-        }
-        Met::Go
-    }
-
-    fn stop(&mut self, call: &Call, gate: &Gate) -> Met {
-        let refused = |why: &str| {
-            let said = format!("{} needs approval, and {why}", call.tool);
-            Met::Known(Err(Error::new(Code::AgentFailed, said)))
-        };
-        match gate {
-            Gate::Refuse(_) => refused("outside a conversation there is nobody to give it"),
-            _ if self.cut => refused("this run has done too much to be able to wait"),
-            _ if self.waits.len() >= MAX_CALLS => refused("this run waits for too much already"),
-            _ => {
-                if !self.waits.iter().any(|waits| waits.is_like(&call.tool, &call.arguments)) {
-                    self.waits.push(call.clone());
-                }
-                Met::Wait
-            }
-        }
-    }
-
-    fn replied(&mut self, request: &Value, sealed: bool) -> Option<Result<Reply, Error>> {
-        match self.take_past(|take| matches!(take, Take::Model(_))) {
-            Some(Take::Model(exchange)) => {
-                let outcome = exchange.outcome.clone();
-                if sealed {
-                    self.put(Take::Model(Exchange { request: request.clone(), ..exchange }));
-                }
-                Some(outcome.into())
-            }
-            _ if sealed => Some(Err(Error::new(Code::AgentFailed, "The record has no more exchanges with a model"))),
-            _ => None,
-        }
-    }
-
-    /// Takes the first of the past that `wanted` is true of.
-    fn take_past(&mut self, wanted: impl Fn(&Take) -> bool) -> Option<Take> {
-        let at = self.past.iter().position(wanted)?;
-        self.past.remove(at)
-    }
-
-    /// What the last wait on the tape was for.
-    fn waited(&self) -> Vec<Call> {
-        let last = self.takes.iter().rev().find_map(|(take, _)| match take {
-            Take::Waited(waited) => Some(waited.calls.clone()),
-            _ => None,
-        });
-        last.unwrap_or_default()
-    }
-
-    fn put(&mut self, take: Take) {
-        let Ok(json) = serde_json::to_string(&take) else { return self.cut = true };
-        if self.cut || json.len() > MAX_TAKE || self.bytes + json.len() > MAX_BYTES {
-            return self.cut = true;
-        }
-        self.bytes += json.len();
-        self.takes.push((take, json));
     }
 }
 

@@ -85,8 +85,17 @@ struct House {
 }
 
 impl House {
-    /// Agents of these names; those beginning with `t` think on threads. Runs may take a second.
+    /// Agents of these names; those beginning with `t` think on threads.
     fn new(agents: &[&str]) -> Self {
+        Self::with(agents, "")
+    }
+
+    /// The same whose runs may take a second.
+    fn hasty(agents: &[&str]) -> Self {
+        Self::with(agents, "limits.run_seconds = 1")
+    }
+
+    fn with(agents: &[&str], more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let journal = SledJournal::open(folder.path(), Options::default()).unwrap();
         let gate = Arc::new(Semaphore::new(0));
@@ -95,8 +104,7 @@ impl House {
             let (sender, block) = channel();
             release.push(sender);
             let placement = if name.starts_with('t') { Placement::Thread } else { Placement::Inline };
-            let text =
-                format!("name = \"{name}\"\ntitle = \"\"\ndescription = \"\"\ngreeting = \"\"\nlimits.run_seconds = 1");
+            let text = format!("name = \"{name}\"\ntitle = \"\"\ndescription = \"\"\ngreeting = \"\"\n{more}");
             let persona: Persona = toml::from_str(&text).unwrap();
             let brain = Fickle { placement, gate: gate.clone(), block: Mutex::new(block) };
             Cast { persona: Arc::new(persona), brain: Arc::new(brain) }
@@ -268,7 +276,7 @@ fn a_brain_that_panics_costs_its_run_and_nothing_else() {
 #[test]
 fn an_agent_that_is_lost_ends_its_runs_and_is_started_again() {
     with_system(|| {
-        let house = House::new(&["inline", "other"]);
+        let house = House::hasty(&["inline", "other"]);
         let mut guest = house.guest(1);
         let token = guest.ask("inline", "collapse");
         let waiting = guest.ask("inline", "hello");
@@ -301,7 +309,7 @@ fn an_agent_that_is_lost_ends_its_runs_and_is_started_again() {
 #[test]
 fn a_brain_that_does_not_come_back_is_given_up_and_its_agent_goes_on() {
     with_system(|| {
-        let house = House::new(&["inline", "thread"]);
+        let house = House::hasty(&["inline", "thread"]);
         let mut guest = house.guest(1);
         for (name, what) in [("inline", "never"), ("thread", "never"), ("thread", "block")] {
             let began = Instant::now();
@@ -339,7 +347,7 @@ fn what_is_cancelled_ends_at_once_whatever_the_brain_does() {
 #[test]
 fn among_several_one_that_fails_does_not_keep_the_others_from_answering() {
     with_system(|| {
-        let house = House::new(&["a", "b", "c"]);
+        let house = House::hasty(&["a", "b", "c"]);
         let mut guest = house.guest(1);
         let agents: Vec<AgentName> = ["a", "b", "c"].map(AgentName::trusted).to_vec();
         let conversation = ConversationId::trusted("c");
@@ -382,10 +390,8 @@ fn what_waits_is_served_by_priority_and_in_the_order_it_came() {
         let conversation = ConversationId::trusted("c");
         let joined = guest.send(Interest::NOTHING, Command::Join { conversation, agents: Vec::new(), mode: None });
         guest.end(joined);
-        house.gate.add_permits(1);
+        house.gate.add_permits(2);
         guest.end(first);
-        guest.begun();
-        house.gate.add_permits(1);
         guest.end(barrier);
         let rank = |priority: Priority| [Urgent, High, Normal, Low].iter().position(|known| *known == priority);
         expected.sort_by_key(|(priority, _)| rank(*priority));

@@ -13,8 +13,8 @@ pub struct Sample {
     pub at: f64,
     /// Resident memory, in KiB.
     pub memory: u64,
-    /// Threads of the process.
-    pub threads: u64,
+    /// Threads of the process by their names, but for those of the allocator, which starts them when it first needs them.
+    pub threads: BTreeMap<String, u64>,
     /// Open descriptors of the process.
     pub descriptors: u64,
     /// Everything counted, by name and labels.
@@ -40,7 +40,7 @@ impl Sample {
         Self {
             at: since.elapsed().as_secs_f64(),
             memory: field("VmRSS:"),
-            threads: field("Threads:"),
+            threads: threads(pid),
             descriptors: std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, |fds| fds.count() as u64),
             metrics: metrics.collect(),
         }
@@ -50,6 +50,11 @@ impl Sample {
     pub fn sum(&self, name: &str, label: &str) -> f64 {
         let of = |key: &str| key == name || key.strip_prefix(name).is_some_and(|rest| rest.starts_with('{'));
         self.metrics.iter().filter(|(key, _)| of(key) && key.contains(label)).map(|(_, value)| value).sum()
+    }
+
+    /// How many threads there are.
+    pub fn thread_count(&self) -> u64 {
+        self.threads.values().sum()
     }
 
     /// What is left that nobody uses, as far as it is counted; empty when the server is at rest.
@@ -72,6 +77,18 @@ impl Sample {
         let wrong = expected.iter().filter(|(name, label, count)| self.sum(name, label) != *count);
         wrong.map(|(name, label, count)| format!("{name} {label} {}, not {count}", self.sum(name, label))).collect()
     }
+}
+
+fn threads(pid: u32) -> BTreeMap<String, u64> {
+    let mut names = BTreeMap::new();
+    for task in std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+        // One that ended meanwhile has none.
+        let name = std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+        if !name.is_empty() && !name.starts_with("jemalloc") {
+            *names.entry(name.trim().to_owned()).or_default() += 1;
+        }
+    }
+    names
 }
 
 /// Waits until nothing is left over, for a minute at most, then for the threads that tokio lends out to go; returns how

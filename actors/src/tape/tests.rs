@@ -3,6 +3,7 @@ use std::cell::Cell;
 use futures_util::FutureExt;
 use serde_json::json;
 
+use super::reel::MAX_TAKE;
 use super::*;
 use crate::protocol::Subject;
 

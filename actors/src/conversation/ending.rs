@@ -13,6 +13,7 @@ use crate::journal::{Batch, Entry};
 use crate::metrics;
 use crate::protocol::{
     Answer, CancelTarget, Code, Envelope, Error, Event, Interest, Message, Mood, Part, Role, Run, RunStatus, Timestamp,
+    Turn,
 };
 use crate::request::Request;
 use crate::runs::RunProgress;
@@ -68,15 +69,24 @@ impl Conversation {
 
     /// The answer is synced: tell of it, and go on with the next turn.
     pub(super) fn answered(&mut self, asked_at: u64, message: Arc<Message>, mood: Mood, ctx: &mut Context<Self>) {
-        let Some(inquiry) = self.inquiries.get_mut(&asked_at) else { return };
-        let Some(open) = inquiry.current.take() else { return };
+        if self.tell_answer(asked_at, message, mood, None) {
+            self.go_on(asked_at, ctx);
+        }
+    }
+
+    /// Tells of an answer that is synced, and answers whether there was a run that it ends. Its asker is told of `turn`
+    /// where that is not the run's own.
+    pub(super) fn tell_answer(&mut self, asked_at: u64, message: Arc<Message>, mood: Mood, turn: Option<Turn>) -> bool {
+        let Some(inquiry) = self.inquiries.get_mut(&asked_at) else { return false };
+        let Some(open) = inquiry.current.take() else { return false };
         let session = inquiry.asker.session();
         let duration_ms = message.created_at.since(open.live.run.created_at);
         open.live.settle(Ok(&message));
         let run = self.run_over(open, RunStatus::Completed, duration_ms);
+        let run = turn.map_or(run.clone(), |turn| Arc::new(Run { turn, ..Run::clone(&run) }));
         self.added(&message, Some(session));
         self.tell_end(asked_at, Event::RunAnswered { run, answer: message, mood, duration_ms });
-        self.go_on(asked_at, ctx);
+        true
     }
 
     /// Writes down that the current run of an inquiry ends without an answer, and has its agent stop.

@@ -15,7 +15,7 @@ use super::writing::Write;
 use crate::journal::Entry;
 use crate::protocol::{
     AgentName, Answer, Code, Envelope, Error, Event, Handoff, Interest, Message, MessageId, Mode, Mood, Part, Role,
-    Run, RunStatus, Timestamp, To, Turn,
+    Run, Timestamp, To, Turn,
 };
 
 /// A handoff that was handed to the journal.
@@ -75,16 +75,10 @@ impl Conversation {
     /// The handoff is synced: tell of it, and have the taker begin.
     pub(super) fn passed(&mut self, passed: Passed, ctx: &mut Context<Self>) {
         let Passed { asked_at, message, mood, note, from, handoff, taker } = passed;
-        let Some(inquiry) = self.inquiries.get_mut(&asked_at) else { return };
-        let Some(open) = inquiry.current.take() else { return };
-        let session = inquiry.asker.session();
-        let duration_ms = message.created_at.since(open.live.run.created_at);
-        open.live.settle(Ok(&message));
-        let run = self.run_over(open, RunStatus::Completed, duration_ms);
         // To whoever asked this is the first answer of two: what they asked is not over.
-        let run = Arc::new(Run { turn: Turn { index: 1, of: 2 }, ..Run::clone(&run) });
-        self.added(&message, Some(session));
-        self.tell_end(asked_at, Event::RunAnswered { run, answer: message, mood, duration_ms });
+        if !self.tell_answer(asked_at, message, mood, Some(Turn { index: 1, of: 2 })) {
+            return;
+        }
         self.added(&note, None);
         self.tell_handoff(asked_at, from, handoff);
         self.take_over(asked_at, note, taker, ctx);

@@ -4,6 +4,9 @@
 //! others follow, each filling a store of its own. Who leads is settled by the log alone: taking over appends a *term*
 //! behind everything that is there, which fails if something else came first, and so does every later append of whoever
 //! led before. Terms also cut: what stands in the log and was not acknowledged is void behind a term that begins before it.
+//!
+//! Beside the commits the log keeps a copy of a whole store, made now and then by who leads. A new server begins with it,
+//! and what is older need not be kept.
 
 use std::fmt;
 
@@ -40,7 +43,28 @@ pub enum Step {
     },
 }
 
-/// A log elsewhere. Everything may block; one thread uses it at a time, `health` apart.
+/// A key of a store and its value, as they stand there.
+pub type Pair = (Vec<u8>, Vec<u8>);
+
+/// What a copy of a store holds: everything before segment `next`, which ends at `position` in the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mark {
+    /// The number of the next segment.
+    pub next: u64,
+    /// Where the last one ends.
+    pub position: u64,
+}
+
+/// A copy of a store on its way into the log. Dropped unfinished, it is none.
+pub trait Keeping {
+    /// Takes more of it.
+    fn put(&mut self, pairs: Vec<Pair>) -> Result<(), LogError>;
+
+    /// That was all; lets go of what stands before the copy kept before this one.
+    fn finish(self: Box<Self>, mark: Mark) -> Result<(), LogError>;
+}
+
+/// A log elsewhere. Everything may block; one thread appends or follows at a time.
 pub trait Log: Send + Sync + fmt::Debug {
     /// Which log it is: never the same for another, also of the same name.
     fn lineage(&self) -> String;
@@ -57,6 +81,19 @@ pub trait Log: Send + Sync + fmt::Debug {
 
     /// Says that this server leads no more, so that nobody has to wait to find out.
     fn resign(&self);
+
+    /// Whether a copy of the store is to be kept: there is none where the log does not begin at its beginning, or much was
+    /// appended since the last one. Does not block.
+    fn is_copy_due(&self) -> bool;
+
+    /// Begins to keep a copy of the store.
+    fn keep(&self) -> Result<Box<dyn Keeping + '_>, LogError>;
+
+    /// Hands the copy kept last to `each`, some pairs at a time. `None`: there is none.
+    fn copy(&self, each: &mut dyn FnMut(Vec<Pair>) -> Result<(), LogError>) -> Result<Option<Mark>, LogError>;
+
+    /// Whether nothing was ever appended.
+    fn is_empty(&self) -> Result<bool, LogError>;
 
     /// Whether appends are likely to succeed.
     fn health(&self) -> Health;

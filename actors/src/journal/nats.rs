@@ -1,17 +1,20 @@
 //! A log in a stream of NATS JetStream, version 2.12 or newer.
 //!
 //! The stream `NAME` holds the subject `NAME.log`; each append carries the sequence of the message that it expects to be
-//! the last (`Nats-Expected-Last-Sequence`), which is what settles who leads, and an id (`Nats-Msg-Id`), so that it may be
-//! sent again. Heartbeats of the leader go over the subject `NAME.beat` without being kept. One thread of its own serves
+//! the last (`Nats-Expected-Last-Subject-Sequence`), which is what settles who leads, and an id (`Nats-Msg-Id`), so that it may be
+//! sent again. Beside it stand copies of a store (`NAME.copy`, `NAME.copied`); heartbeats of the leader go over the subject `NAME.beat`
+//! without being kept. One thread of its own serves
 //! the connection; callers block.
 
 mod beat;
+mod copies;
 mod link;
 mod message;
 mod putting;
 mod reader;
 mod tail;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,8 +26,9 @@ use uuid::Uuid;
 pub use link::Options;
 
 use super::Health;
-use super::log::{Log, LogError, Step};
+use super::log::{Keeping, Log, LogError, Mark, Pair, Step};
 use beat::Pulse;
+use copies::Copying;
 use link::Link;
 use message::Message;
 use putting::{Last, NotPut};
@@ -32,6 +36,10 @@ use tail::{Myself, Tail};
 
 /// Bytes of segments in a message, less than what NATS takes by default (1 MiB).
 const BYTES: usize = 512 << 10;
+
+/// What part of the stream's bytes is appended until another copy of the store is kept: the log goes back to the copy
+/// before the last, so that two parts are log, and as much is left for two copies.
+const SHARE: u64 = 8;
 
 /// What a message has besides its segments, at the most.
 const FRAME: usize = 8 << 10;
@@ -57,6 +65,9 @@ pub struct NatsLog {
     place: Mutex<Place>,
     /// Since when an append waits.
     since: Mutex<Option<Instant>>,
+    /// Bytes appended since a copy of the store was kept last, and how many are enough for another.
+    appended: AtomicU64,
+    enough: u64,
 }
 
 /// Where this server is in the log.
@@ -86,8 +97,17 @@ impl NatsLog {
         let pulse = pulse.map_err(|error| unfit(&error))?;
         runtime.spawn(mind(heard, Arc::downgrade(&pulse)));
         let myself = Myself { node: options.node.clone(), nonce: Uuid::new_v4().as_u128() };
-        let (place, since, patience) = (Mutex::default(), Mutex::default(), options.patience);
-        Ok(Arc::new(Self { runtime: Some(runtime), link, pulse, myself, patience, place, since }))
+        Ok(Arc::new(Self {
+            runtime: Some(runtime),
+            link,
+            pulse,
+            myself,
+            patience: options.patience,
+            place: Mutex::default(),
+            since: Mutex::default(),
+            appended: AtomicU64::new(0),
+            enough: options.max_bytes / SHARE,
+        }))
     }
 
     /// Who leads in this server's stead, once it led and another does: it has to stop then.
@@ -102,6 +122,23 @@ impl NatsLog {
         }
     }
 
+    /// How much was appended since the last copy, about: what the leaders before did not get round to counts too. A log
+    /// that begins where a store is, and has no copy of that yet, wants one at once.
+    async fn count(&self) -> Result<(), LogError> {
+        let info = self.link.stream.get_info().await.map_err(|error| LogError::Unavailable(error.to_string()))?;
+        let state = info.state;
+        let appended = match self.link.copied().await? {
+            None if self.link.begins_late().await? => u64::MAX / 2,
+            None => state.bytes,
+            Some(copied) => {
+                let since = state.last_sequence.saturating_sub(copied.position);
+                (state.bytes / state.messages.max(1)).saturating_mul(since)
+            }
+        };
+        self.appended.fetch_max(appended, Ordering::Relaxed);
+        Ok(())
+    }
+
     async fn put_commit(&self, place: &mut Place, first: u64, segments: &[Vec<u8>]) -> Result<u64, LogError> {
         let most = BYTES.min(self.link.room.saturating_sub(FRAME));
         let (mut first, mut rest) = (first, segments);
@@ -110,6 +147,7 @@ impl NatsLog {
             let message = Message::Part { term: place.term, first, last: others.is_empty(), segments: part.to_vec() };
             let body = message.encode().map_err(|error| LogError::Unavailable(error.to_string()))?;
             let id = format!("{}-{first}", place.term);
+            self.appended.fetch_add(body.len() as u64, Ordering::Relaxed);
             let put = self.link.put(place.last, &id, body, self.patience).await;
             place.last = put.map_err(|not| self.refused(not))?;
             first += part.len() as u64;
@@ -175,12 +213,29 @@ impl Log for NatsLog {
         self.link.lineage()
     }
 
+    fn is_copy_due(&self) -> bool {
+        self.appended.load(Ordering::Relaxed) >= self.enough
+    }
+
+    fn keep(&self) -> Result<Box<dyn Keeping + '_>, LogError> {
+        Ok(Box::new(Kept { log: self, copying: Copying::new(), begun: self.appended.load(Ordering::Relaxed) }))
+    }
+
+    fn copy(&self, each: &mut dyn FnMut(Vec<Pair>) -> Result<(), LogError>) -> Result<Option<Mark>, LogError> {
+        self.wait_for(self.link.copy(each))
+    }
+
+    fn is_empty(&self) -> Result<bool, LogError> {
+        self.wait_for(async { Ok(self.link.last().await.map_err(LogError::Unavailable)?.is_none()) })
+    }
+
     fn follow(&self, position: u64, next: u64) -> Result<Step, LogError> {
         let mut place = self.place();
         let tail = place.tail.get_or_insert_with(|| Tail::new(position, next));
         let step = self.wait_for(tail.step(&self.link, &self.pulse, &self.myself))?;
         if let Step::Lead { position } = step {
             *place = Place { tail: None, term: position, last: position };
+            self.wait_for(self.count())?;
             self.pulse.lead(Some(position));
         }
         Ok(step)
@@ -223,6 +278,30 @@ impl Log for NatsLog {
             _ if !self.pulse.is_connected() => Health::Failed("NATS is not connected".to_owned()),
             _ => Health::Ready,
         }
+    }
+}
+
+/// A copy of the store on its way into the stream.
+struct Kept<'a> {
+    log: &'a NatsLog,
+    copying: Copying,
+    /// Bytes that had been appended when it began.
+    begun: u64,
+}
+
+impl Keeping for Kept<'_> {
+    fn put(&mut self, pairs: Vec<Pair>) -> Result<(), LogError> {
+        let (link, copying) = (&self.log.link, &mut self.copying);
+        self.log.wait_for(copying.put(link, pairs))
+    }
+
+    fn finish(self: Box<Self>, mark: Mark) -> Result<(), LogError> {
+        let Self { log, copying, begun } = *self;
+        log.wait_for(copying.finish(&log.link, mark))?;
+        // Another thread may have added since; it may be less than `begun`, where the log began with this copy.
+        let left = |appended: u64| Some(appended.saturating_sub(begun));
+        let _ = log.appended.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left);
+        Ok(())
     }
 }
 

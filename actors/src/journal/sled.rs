@@ -33,9 +33,11 @@ mod verify;
 mod watermark;
 mod writer;
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -121,6 +123,8 @@ struct Shared {
 struct Threads {
     writer: JoinHandle<Result<(), Error>>,
     watchdog: JoinHandle<()>,
+    /// Keeps copies in the log elsewhere, until its sender is dropped.
+    keeper: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 /// The journal on the local disk. Dropped without [`Journal::close`], it still writes what is queued.
@@ -157,7 +161,8 @@ impl SledJournal {
         let (watched, stall) = (Arc::clone(&shared), options.stall);
         let watch = move || pulse::watch(&watched, stall);
         let watchdog = thread::Builder::new().name("journal-watch".to_owned()).spawn(watch).map_err(failed)?;
-        Ok(Arc::new(Self { shared, threads: Mutex::new(Some(Threads { writer, watchdog })) }))
+        let keeper = shared.replica.is_some().then(|| keeper(&shared)).transpose().map_err(failed)?;
+        Ok(Arc::new(Self { shared, threads: Mutex::new(Some(Threads { writer, watchdog, keeper })) }))
     }
 
     /// Copies the store as it is now into the folder `to`, which must be empty or missing, while it is in use. `told`
@@ -178,7 +183,8 @@ impl SledJournal {
     fn end(&self, how: Closing) -> Result<(), Error> {
         self.shared.queue.close(how);
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Threads { writer, watchdog }) = threads else { return Ok(()) };
+        let Some(Threads { writer, watchdog, keeper }) = threads else { return Ok(()) };
+        let keeper = keeper.map(|(_, keeper)| keeper);
         // Dropped by a caller that one of them told something: they end by themselves.
         if [writer.thread().id(), watchdog.thread().id()].contains(&thread::current().id()) {
             return Ok(());
@@ -190,8 +196,17 @@ impl SledJournal {
         let ended = writer.join().unwrap_or_else(|_| Err(Error::internal("The store's writer panicked")));
         // It ends behind the writer, and holds the store until then.
         let _ = watchdog.join();
+        let _ = keeper.map(JoinHandle::join);
         ended
     }
+}
+
+/// The thread that keeps copies of the store in the log elsewhere.
+fn keeper(shared: &Arc<Shared>) -> io::Result<(Sender<()>, JoinHandle<()>)> {
+    let (stop, stopped) = mpsc::channel();
+    let shared = Arc::clone(shared);
+    let keep = move || replica::keep_copies(&shared, &stopped);
+    Ok((stop, thread::Builder::new().name("journal-keep".to_owned()).spawn(keep)?))
 }
 
 impl Shared {

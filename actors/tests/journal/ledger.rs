@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use callboard_actors::journal::Health;
-use callboard_actors::journal::log::{Log, LogError, Step};
+use callboard_actors::journal::log::{Keeping, Log, LogError, Mark, Pair, Step};
 
 /// What every server sees.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ struct Inner {
     last: u64,
     /// Where each commit ends, the number of its first segment, and its segments.
     commits: Vec<(u64, u64, Vec<Vec<u8>>)>,
+    copy: Option<(Mark, Vec<Pair>)>,
 }
 
 impl Ledger {
@@ -33,17 +34,27 @@ impl Ledger {
     /// The log as a server sees it that was just started.
     pub fn server(self: &Arc<Self>) -> Arc<Server> {
         let number = self.next_server.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Server {
-            ledger: Arc::clone(self),
-            number,
-            fails: AtomicBool::new(false),
-            lands: AtomicBool::new(false),
-        })
+        let (fails, lands) = (AtomicBool::default(), AtomicBool::default());
+        let (torn, wants_copy) = (AtomicBool::default(), AtomicBool::default());
+        Arc::new(Server { ledger: Arc::clone(self), number, fails, lands, torn, wants_copy })
     }
 
     /// Commits that stand in it.
     pub fn len(&self) -> usize {
         self.inner.lock().unwrap().commits.len()
+    }
+
+    /// Waits until a copy of a store is kept, and lets go of the commits that it holds.
+    pub fn wait_for_copy(&self) {
+        loop {
+            let mut inner = self.inner.lock().unwrap();
+            if let Some((mark, _)) = inner.copy {
+                inner.commits.retain(|commit| commit.0 > mark.position);
+                return;
+            }
+            drop(inner);
+            std::thread::yield_now();
+        }
     }
 }
 
@@ -56,6 +67,25 @@ pub struct Server {
     pub fails: AtomicBool,
     /// Whether its appends land in the log although they fail.
     pub lands: AtomicBool,
+    /// Whether the copy of the store breaks off when it is read.
+    pub torn: AtomicBool,
+    /// Whether it wants a copy of the store.
+    pub wants_copy: AtomicBool,
+}
+
+struct Kept<'a>(&'a Server, Vec<Pair>);
+
+impl Keeping for Kept<'_> {
+    fn put(&mut self, pairs: Vec<Pair>) -> Result<(), LogError> {
+        self.1.extend(pairs);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, mark: Mark) -> Result<(), LogError> {
+        self.0.wants_copy.store(false, Ordering::SeqCst);
+        self.0.ledger.inner.lock().unwrap().copy = Some((mark, self.1));
+        Ok(())
+    }
 }
 
 impl Server {
@@ -83,10 +113,33 @@ impl Log for Server {
         Ok(Step::Lead { position: inner.last })
     }
 
+    fn is_copy_due(&self) -> bool {
+        self.wants_copy.load(Ordering::SeqCst)
+    }
+
+    fn keep(&self) -> Result<Box<dyn Keeping + '_>, LogError> {
+        Ok(Box::new(Kept(self, Vec::new())))
+    }
+
+    fn copy(&self, each: &mut dyn FnMut(Vec<Pair>) -> Result<(), LogError>) -> Result<Option<Mark>, LogError> {
+        let Some((mark, pairs)) = self.ledger.inner.lock().unwrap().copy.clone() else { return Ok(None) };
+        for some in pairs.chunks(10) {
+            each(some.to_vec())?;
+            if self.torn.load(Ordering::SeqCst) {
+                return Err(LogError::Unavailable("no answer".to_owned()));
+            }
+        }
+        Ok(Some(mark))
+    }
+
+    fn is_empty(&self) -> Result<bool, LogError> {
+        Ok(self.ledger.inner.lock().unwrap().last == 0)
+    }
+
     fn append(&self, first: u64, segments: &[Vec<u8>]) -> Result<u64, LogError> {
         let mut inner = self.leading()?;
-        let end = inner.commits.last().map_or(0, |(_, first, segments)| first + segments.len() as u64);
-        assert_eq!(first, end, "a hole or a double in the log");
+        let end = inner.commits.last().map(|(_, first, segments)| first + segments.len() as u64);
+        assert!(end.is_none_or(|end| first == end), "a hole or a double in the log");
         let fails = self.fails.load(Ordering::SeqCst);
         if !fails || self.lands.load(Ordering::SeqCst) {
             inner.last += 1;

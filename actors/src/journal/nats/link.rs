@@ -55,6 +55,16 @@ impl Options {
         format!("{}.log", self.name)
     }
 
+    /// The subject of the pieces of copies.
+    pub(super) fn copy_subject(&self) -> String {
+        format!("{}.copy", self.name)
+    }
+
+    /// The subject of what says that a copy is whole.
+    pub(super) fn copied_subject(&self) -> String {
+        format!("{}.copied", self.name)
+    }
+
     /// The subject of the leader's heartbeat.
     pub(super) fn beat_subject(&self) -> String {
         format!("{}.beat", self.name)
@@ -67,7 +77,12 @@ pub(super) struct Link {
     pub client: Client,
     pub context: jetstream::Context,
     pub stream: stream::Stream,
+    /// Of the log.
     pub subject: String,
+    /// Of the pieces of copies.
+    pub copy: String,
+    /// Of what says that a copy is whole.
+    pub copied: String,
     /// Bytes that a message may have.
     pub room: usize,
 }
@@ -81,7 +96,8 @@ impl Link {
         check_version(&info.version)?;
         let context = context::ContextBuilder::new().timeout(ANSWER).ack_timeout(ANSWER).build(client.clone());
         let stream = make_stream(&context, options).await?;
-        Ok(Self { client, context, stream, subject: options.log_subject(), room: info.max_payload })
+        let (subject, copy, copied) = (options.log_subject(), options.copy_subject(), options.copied_subject());
+        Ok(Self { client, context, stream, subject, copy, copied, room: info.max_payload })
     }
 
     /// What tells this stream from any other of its name: when it was made.
@@ -89,14 +105,10 @@ impl Link {
         self.stream.cached_info().created.to_string()
     }
 
-    /// The sequence of the last message, asked of the stream's leader.
-    pub async fn end(&self) -> Result<u64, String> {
-        Ok(self.stream.get_info().await.map_err(|error| error.to_string())?.state.last_sequence)
-    }
-
     /// The messages behind `position`, as they come.
     pub async fn tail(&self, position: u64) -> Result<consumer::pull::Ordered, String> {
         let config = consumer::pull::OrderedConfig {
+            filter_subject: self.subject.clone(),
             deliver_policy: consumer::DeliverPolicy::ByStartSequence { start_sequence: position + 1 },
             ..Default::default()
         };
@@ -160,7 +172,7 @@ async fn make_stream(context: &jetstream::Context, options: &Options) -> Result<
     let config = stream::Config {
         name: options.name.clone(),
         description: Some("The journal of Callboard".to_owned()),
-        subjects: vec![options.log_subject()],
+        subjects: vec![options.log_subject(), options.copy_subject(), options.copied_subject()],
         storage: StorageType::File,
         discard: DiscardPolicy::New,
         max_bytes: i64::try_from(options.max_bytes).unwrap_or(i64::MAX),

@@ -117,8 +117,8 @@ impl Tail {
 
     /// Whether everything was read, by what the stream's leader says.
     async fn is_at_the_end(&self, link: &Link) -> Result<bool, LogError> {
-        let end = match link.end().await {
-            Ok(end) => end,
+        let end = match link.last().await {
+            Ok(last) => last.map_or(0, |last| last.sequence),
             Err(error) => {
                 log::debug!("the log's end cannot be told at the moment: {error}");
                 return Ok(false);

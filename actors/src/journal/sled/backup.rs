@@ -34,35 +34,56 @@ pub(super) fn copy(shared: &Arc<Shared>, to: &Path, cache: u64, told: &dyn Fn(u6
     if std::fs::read_dir(to)?.next().is_some() {
         return Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, "the folder is not empty").into());
     }
-    let mut hold = Hold::new(shared);
-    // Noted behind the hold: whatever the index that is copied speaks of stands before these.
-    let mark = {
-        let state = read(&shared.state);
-        Watermark { segments: state.next_segment, records: state.records }
-    };
     let target = Store::open(to, Arc::new(RealDisk), cache)?;
     let mut copy = Copy { target, batch: Batch::default(), bytes: 0 };
+    let (moment, done) = walk(shared, told, &mut |key, value| copy.put(key, value))?;
+    copy.finish()?;
+    // A sled that is closed writes what makes it quick to open.
+    Keeper::new(to).replace(Watermark { segments: moment.next, records: moment.records })?;
+    std::fs::File::open(to)?.sync_all()?;
+    Ok(Copied { records: moment.records, segments: done })
+}
+
+/// The moment that a copy is of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    /// The next segment.
+    pub next: u64,
+    /// Records appended.
+    pub records: u64,
+    /// Where the store was in its log.
+    pub position: u64,
+}
+
+/// Hands every pair of the store as it is now to `put`; answers which moment that was, and how many segments.
+pub(super) fn walk(
+    shared: &Arc<Shared>,
+    told: &dyn Fn(u64, u64),
+    put: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), Fault>,
+) -> Result<(Moment, u64), Fault> {
+    let mut hold = Hold::new(shared);
+    // Noted behind the hold: whatever the index that is copied speaks of stands before these.
+    let moment = {
+        let state = read(&shared.state);
+        Moment { next: state.next_segment, records: state.records, position: state.position }
+    };
     for letter in [b"f", b"i", b"m", b"n", b"p", b"u", b"x"] {
         shared.store.each_pair(letter, letter, |key, value| {
             // A copy is no part of the log that this store is a part of.
-            if key == key::LOG { Ok(true) } else { copy.put(key, value).map(|()| true) }
+            if key == key::LOG { Ok(true) } else { put(key, value).map(|()| true) }
         })?;
     }
     hold.release_checkpoints();
-    let (mut done, last) = (0, key::segment(mark.segments));
+    let (mut done, last) = (0, key::segment(moment.next));
     shared.store.each_pair(b"s", b"s", |key, value| {
         if key >= last.as_slice() {
             return Ok(false);
         }
         done += 1;
-        told(done.max(key::segment_number(key).unwrap_or(0)), mark.segments);
-        copy.put(key, value).map(|()| true)
+        told(done.max(key::segment_number(key).unwrap_or(0)), moment.next);
+        put(key, value).map(|()| true)
     })?;
-    copy.finish()?;
-    // A sled that is closed writes what makes it quick to open.
-    Keeper::new(to).replace(mark)?;
-    std::fs::File::open(to)?.sync_all()?;
-    Ok(Copied { records: mark.records, segments: done })
+    Ok((moment, done))
 }
 
 struct Copy {

@@ -15,7 +15,7 @@ use super::segment::{Head, Reader, Segment, Slot, damaged, place_name, position}
 use super::state::{Effect, State};
 use super::store::{Fault, Store};
 use super::watermark::Watermark;
-use super::{key, names, write};
+use super::{key, names, replica, write};
 use crate::journal::log::LogError;
 use crate::journal::{Place, Stream};
 
@@ -84,8 +84,8 @@ pub enum OpenError {
     },
     /// It holds what a log elsewhere does not have.
     #[error(
-        "The journal in {dir} holds records that are in no log elsewhere. Start with an empty directory, and bring them \
-         in with `callboard export` and `callboard import`"
+        "The journal in {dir} is no copy of the log found, which is not empty. Move the directory away, and it is filled \
+         from the log; or delete the log, and it begins with this journal"
     )]
     Alone {
         /// The directory.
@@ -125,13 +125,20 @@ pub(super) fn open(dir: &Path, disk: Arc<dyn Disk>, cache: u64) -> Result<Opened
     remove_unfinished_snapshots(dir).map_err(io)?;
     let mark = Watermark::read(dir).map_err(io)?;
     let store = Store::open(dir, disk, cache).map_err(fault)?;
+    replica::empty_half_filled(&store).map_err(fault)?;
     check_format(&store, mark)?;
-    let checkpoint = Checkpoint::read(&store).map_err(fault)?;
-    let unfinished = checkpoint.unfinished(&store).map_err(fault)?;
-    let state = RwLock::new(State::at_checkpoint(checkpoint.next_segment, checkpoint.records, unfinished));
-    let next_place = replay(&store, &state).map_err(fault)?.max(checkpoint.next_place).max(1);
+    let (state, next_place) = read_state(&store).map_err(fault)?;
     check_watermark(dir, mark, &write(&state))?;
     Ok(Opened { store, state, next_place: AtomicU64::new(next_place), lock })
+}
+
+/// What the store says that it holds, and a place number that is free.
+pub(super) fn read_state(store: &Store) -> Result<(RwLock<State>, u64), Fault> {
+    let checkpoint = Checkpoint::read(store)?;
+    let unfinished = checkpoint.unfinished(store)?;
+    let state = RwLock::new(State::at_checkpoint(checkpoint.next_segment, checkpoint.records, unfinished));
+    let next_place = replay(store, &state)?.max(checkpoint.next_place).max(1);
+    Ok((state, next_place))
 }
 
 /// A process that ends while sled writes a snapshot leaves a file that sled takes for one ever after.

@@ -53,6 +53,8 @@ pub(super) struct State {
     pub next_segment: u64,
     /// The first segment that the checkpoint does not speak of.
     pub checkpoint: u64,
+    /// Where the last segment ends in the log elsewhere, of which the store is a copy.
+    pub position: u64,
     /// Records ever appended.
     pub records: u64,
     /// Records appended since the checkpoint.

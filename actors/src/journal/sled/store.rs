@@ -208,6 +208,12 @@ impl Store {
         self.read(|db| Ok(db.first()?.is_none()))
     }
 
+    /// Takes everything out.
+    pub fn clear(&self) -> Result<(), Fault> {
+        self.with("A page", |db| Ok(db.clear()?))?;
+        self.commit(Batch::default())
+    }
+
     /// Bytes on disk.
     pub fn bytes(&self) -> Result<u64, Fault> {
         self.with("The directory", |db| Ok(db.size_on_disk()?))

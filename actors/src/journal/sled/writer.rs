@@ -60,6 +60,8 @@ pub(super) struct Writer {
     dusty: Option<Duration>,
     /// Whether the store says that it is a copy of a log elsewhere.
     noted: bool,
+    /// Where the last commit ends in that log.
+    position: u64,
 }
 
 /// Somebody to be told.
@@ -78,7 +80,8 @@ impl Writer {
     /// A writer that makes a checkpoint after so many records.
     pub fn new(shared: Arc<Shared>, checkpoint_every: usize, noted: bool) -> Self {
         let watermark = Keeper::new(shared.store.dir());
-        Self { shared, heads: Heads::default(), watermark, checkpoint_every, dusty: Some(Duration::ZERO), noted }
+        let (position, dusty) = (read(&shared.state).position, Some(Duration::ZERO));
+        Self { shared, heads: Heads::default(), watermark, checkpoint_every, dusty, noted, position }
     }
 
     /// Writes until the queue is closed and empty.
@@ -154,7 +157,7 @@ impl Writer {
             batch.insert(key::segment(number), seal(segment));
         }
         match &self.shared.replica {
-            Some(replica) => replica.append(next, &commit.segments, &mut batch)?,
+            Some(replica) => self.position = replica.append(next, &commit.segments, &mut batch)?,
             None if self.noted => batch.remove(key::LOG),
             None => {}
         }
@@ -179,6 +182,7 @@ impl Writer {
             state.apply(effect);
         }
         state.next_segment = next + segments;
+        state.position = self.position;
         metrics::counter!("callboard_journal_records_total").increment(state.records - before);
         drop(state);
         let mark = self.mark();

@@ -18,6 +18,7 @@ mod mcp;
 mod rate;
 #[cfg(test)]
 mod reference;
+mod replication;
 mod retention;
 mod runtime;
 mod server;
@@ -44,6 +45,7 @@ pub use limits::LimitsConfig;
 pub use log::LogConfig;
 pub use mcp::{McpConfig, McpServerConfig};
 pub use rate::RateConfig;
+pub use replication::ReplicationConfig;
 pub use retention::{RetentionConfig, RuleConfig};
 pub use runtime::RuntimeConfig;
 pub use server::ServerConfig;
@@ -81,6 +83,8 @@ pub struct Config {
     pub retention: RetentionConfig,
     /// The store under everything that is remembered.
     pub journal: JournalConfig,
+    /// The log in NATS by which a second server takes over.
+    pub replication: ReplicationConfig,
     /// What is written about the server's doings.
     pub log: LogConfig,
     /// Servers of the Model Context Protocol whose tools agents may use.
@@ -146,6 +150,7 @@ impl Config {
         self.runtime.check()?;
         self.retention.check()?;
         self.journal.check()?;
+        self.replication.check()?;
         self.log.check()?;
         self.mcp.check()?;
         self.telemetry.check()

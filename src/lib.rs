@@ -7,6 +7,7 @@ pub mod config;
 pub mod dialect;
 pub mod greeting;
 pub mod http;
+pub mod journal;
 pub mod logging;
 pub mod mcp;
 pub mod metrics;

@@ -14,10 +14,8 @@ use callboard_actors::brain::maker;
 use callboard_actors::brain::materials::Materials;
 use callboard_actors::house::Settings;
 use callboard_actors::journal::Journal;
-use callboard_actors::journal::sled::{Options, SledJournal};
 use callboard_actors::ledger::Ledger;
 use callboard_actors::memory::Memory;
-use callboard_actors::recovery::{self, Recovered};
 use callboard_actors::retention::{self, Keeper, Rule};
 use callboard_actors::router::Cast;
 use callboard_actors::runtime::Runtime;
@@ -32,6 +30,7 @@ use crate::http::app::{App, WorkerRelay};
 use crate::http::mcp::Mcp;
 use crate::http::rate::Rate;
 use crate::http::{body, headers, openai, rate, routes, shape, trace};
+use crate::journal;
 use crate::mcp::Servers;
 use crate::metrics;
 use crate::telemetry::Otlp;
@@ -61,7 +60,10 @@ pub async fn run(config: Config, greet: Greeting) -> anyhow::Result<()> {
     let handle = metrics::install()?;
     // First, because it makes the data folder, for its owner alone.
     let auth = Authenticator::new(&config.auth, &config.server.data_dir)?;
-    let (journal, recovered) = open_journal(&config)?;
+    let settings = config.clone();
+    // It waits for its turn where several servers share a log.
+    let opened = web::block(move || journal::open(&settings)).await.context("The journal could not be opened")??;
+    let (journal, recovered) = (opened.journal, opened.recovered);
     let keeper = keep(&config, journal.clone())?;
     control::listen(&config.server.data_dir, &journal)?;
     let memory = Arc::new(Memory::new(journal.clone()));
@@ -90,7 +92,17 @@ pub async fn run(config: Config, greet: Greeting) -> anyhow::Result<()> {
     app.set_ready(true);
     greet(&app.config, &addresses);
 
-    wait_for_the_end().await?;
+    let end = tokio::select! {
+        end = wait_for_the_end() => end,
+        by = journal::deposed(opened.log.as_deref()) => Err(anyhow::anyhow!("{by} leads now; started again, this server stands by")),
+    };
+    if end.is_err() {
+        // Nothing that is still open can be acknowledged any more.
+        app.set_ready(false);
+        app.reaper.close_all(&close::draining());
+        handle.stop(false).await;
+        return end;
+    }
     stop(&app, &mcp, handle, drain).await;
     let _ = serving.await;
     if let Some(otlp) = otlp {
@@ -101,25 +113,6 @@ pub async fn run(config: Config, greet: Greeting) -> anyhow::Result<()> {
     closed.map_err(|error| anyhow::anyhow!("The journal could not be closed: {error}"))?;
     log::info!("stopped");
     Ok(())
-}
-
-fn open_journal(config: &Config) -> anyhow::Result<(Arc<SledJournal>, Recovered)> {
-    let folder = config.server.data_dir.join("journal");
-    let options = Options {
-        queue_entries: config.journal.queue_records,
-        queue_bytes: config.journal.queue_bytes,
-        checkpoint_every: config.journal.checkpoint_records,
-        cache: config.journal.cache as u64,
-        stall: config.journal.stall,
-        ..Options::default()
-    };
-    let journal = SledJournal::open(&folder, options)?;
-    let recovered = recovery::recover(&*journal).map_err(|error| anyhow::anyhow!("Recovery failed: {error}"))?;
-    if recovered.interrupted > 0 {
-        let interrupted = recovered.interrupted;
-        log::warn!("{interrupted} runs were interrupted when the server last stopped; they are failed now");
-    }
-    Ok((journal, recovered))
 }
 
 /// Starts the keeper; it ends when what this gives is dropped.

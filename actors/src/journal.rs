@@ -6,6 +6,8 @@
 //! obligation (a run was accepted) or closes one (the run ended), so that recovery finds what a crash left open.
 
 pub mod format;
+pub mod log;
+pub mod nats;
 pub mod nowhere;
 pub mod sled;
 

@@ -23,6 +23,7 @@ mod page;
 mod poison;
 mod pulse;
 mod queue;
+mod replica;
 mod reserve;
 mod segment;
 mod state;
@@ -44,6 +45,7 @@ pub use disk::{Disk, RealDisk};
 pub use open::OpenError;
 pub use verify::{Look, Verified};
 
+use super::log::Log;
 use super::{Batch, Done, Health, Journal, Kind, Place, PlaceName, Position, Record, Size, Stream};
 use crate::protocol::{Code, Error, TenantId};
 use hold::Held;
@@ -51,6 +53,7 @@ use lock::Lock;
 use poison::{Poison, streams};
 use pulse::{Pulse, unavailable};
 use queue::{Closing, Job, Queue};
+use replica::Replica;
 use state::State;
 use store::{Fault, Store};
 use writer::{Outcome, Writer};
@@ -73,6 +76,8 @@ pub struct Options {
     pub stall: Duration,
     /// The disk.
     pub disk: Arc<dyn Disk>,
+    /// The log of which the store is to be one copy of several; `None`: it stands for itself.
+    pub log: Option<Arc<dyn Log>>,
 }
 
 impl Default for Options {
@@ -84,6 +89,7 @@ impl Default for Options {
             cache: 64 << 20,
             stall: Duration::from_secs(15),
             disk: Arc::new(RealDisk),
+            log: None,
         }
     }
 }
@@ -105,6 +111,7 @@ struct Shared {
     next_place: AtomicU64,
     pulse: Pulse,
     settling: Mutex<Held>,
+    replica: Option<Replica>,
     /// After the store: nobody else may open it before it is closed.
     _lock: Lock,
 }
@@ -125,22 +132,27 @@ pub struct SledJournal {
 
 impl SledJournal {
     /// Opens the store in `dir`, making both where they are missing. Blocks while it reads the log behind the last
-    /// checkpoint.
+    /// checkpoint; with a log elsewhere, until this server leads there.
     pub fn open(dir: &Path, options: Options) -> Result<Arc<Self>, OpenError> {
         let opened = open::open(dir, options.disk, options.cache)?;
+        let noted = replica::Place::read(&opened.store).map_err(|fault| open::refusal(dir, fault))?.is_some();
+        if let Some(log) = &options.log {
+            replica::follow(dir, &opened, &**log, options.checkpoint_every)?;
+        }
         let shared = Arc::new(Shared {
             store: opened.store,
             state: opened.state,
             queue: Queue::new(options.queue_entries, options.queue_bytes),
             poison: Poison::default(),
             health: RwLock::new(Health::Ready),
-            next_place: AtomicU64::new(opened.next_place),
+            next_place: opened.next_place,
             pulse: Pulse::default(),
             settling: Mutex::default(),
+            replica: options.log.map(Replica::new),
             _lock: opened.lock,
         });
         let failed = |source| OpenError::Io { dir: dir.to_owned(), source };
-        let writer = Writer::new(Arc::clone(&shared), options.checkpoint_every);
+        let writer = Writer::new(Arc::clone(&shared), options.checkpoint_every, noted);
         let writer = thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run()).map_err(failed)?;
         let (watched, stall) = (Arc::clone(&shared), options.stall);
         let watch = move || pulse::watch(&watched, stall);
@@ -268,7 +280,11 @@ impl Journal for SledJournal {
     }
 
     fn health(&self) -> Health {
-        read(&self.shared.health).clone()
+        let health = read(&self.shared.health).clone();
+        match &self.shared.replica {
+            Some(replica) if health == Health::Ready => replica.health(),
+            _ => health,
+        }
     }
 
     fn size(&self) -> Size {
@@ -286,7 +302,7 @@ impl From<Fault> for Error {
         log::error!("the store cannot be used: {fault}");
         match fault {
             Fault::Damaged(what) => Self::internal("The store is damaged").with_details(what),
-            Fault::Sled(_) | Fault::Io(_) | Fault::Locked | Fault::Away | Fault::Stalled(_) => {
+            Fault::Sled(_) | Fault::Io(_) | Fault::Locked | Fault::Away | Fault::Log(_) | Fault::Stalled(_) => {
                 Self::new(Code::StoreUnavailable, "The store cannot be used at the moment")
             }
         }

@@ -43,7 +43,10 @@ pub(super) fn copy(shared: &Arc<Shared>, to: &Path, cache: u64, told: &dyn Fn(u6
     let target = Store::open(to, Arc::new(RealDisk), cache)?;
     let mut copy = Copy { target, batch: Batch::default(), bytes: 0 };
     for letter in [b"f", b"i", b"m", b"n", b"p", b"u", b"x"] {
-        shared.store.each_pair(letter, letter, |key, value| copy.put(key, value).map(|()| true))?;
+        shared.store.each_pair(letter, letter, |key, value| {
+            // A copy is no part of the log that this store is a part of.
+            if key == key::LOG { Ok(true) } else { copy.put(key, value).map(|()| true) }
+        })?;
     }
     hold.release_checkpoints();
     let (mut done, last) = (0, key::segment(mark.segments));

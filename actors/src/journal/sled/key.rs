@@ -4,15 +4,15 @@
 //! |---|---|
 //! | `f` place lane | the `seq` of the first record of a stream that was trimmed |
 //! | `i` place lane first-seq | where the records of a stream are, from that one on (`index`) |
-//! | `m` word | the format, the last checkpoint |
+//! | `m` word | the format, the last checkpoint, the place in a log elsewhere |
 //! | `n` tenant kind id | the place of that name |
 //! | `p` place | the name of that place |
 //! | `s` number | a segment: a piece of the log (`segment`) |
 //! | `u` number | a piece of the list of unfinished records |
 //! | `x` place lane first-seq | where records are that nothing refers to any more, to be swept (`sweep`) |
 //!
-//! Numbers are big-endian, so that the order of the keys is the order of the numbers. Only `s` is written by a commit;
-//! the other letters are written by checkpoints and say nothing that the log before them does not say as well.
+//! Numbers are big-endian, so that the order of the keys is the order of the numbers. Only `s` is written by a commit
+//! (and that place in a log elsewhere, where there is one); the other letters are written by checkpoints and say nothing that the log before them does not say as well.
 
 use crate::journal::{Kind, Place, PlaceName, Stream};
 use crate::protocol::TenantId;
@@ -22,6 +22,9 @@ pub(super) const FORMAT: &[u8] = b"mformat";
 
 /// Where the last checkpoint stands.
 pub(super) const CHECKPOINT: &[u8] = b"mcheckpoint";
+
+/// Where the place in the log elsewhere stands, of which the store is a copy.
+pub(super) const LOG: &[u8] = b"mlog";
 
 /// A letter before a number.
 fn numbered(letter: u8, number: u64) -> Vec<u8> {

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, RwLock};
 
 use ::sled::Batch;
@@ -15,6 +16,7 @@ use super::state::{Effect, State};
 use super::store::{Fault, Store};
 use super::watermark::Watermark;
 use super::{key, names, write};
+use crate::journal::log::LogError;
 use crate::journal::{Place, Stream};
 
 /// The format that this program writes.
@@ -63,6 +65,32 @@ pub enum OpenError {
         /// Where the damage is.
         what: String,
     },
+    /// The log elsewhere, of which it is a copy, cannot be followed.
+    #[error("The journal in {dir} cannot follow its log: {source}")]
+    Log {
+        /// The directory.
+        dir: PathBuf,
+        /// Why.
+        source: LogError,
+    },
+    /// It is a copy of another log.
+    #[error(
+        "The journal in {dir} is a copy of another log than the one found, which was made since. Move the directory away, \
+         and it is filled from that one"
+    )]
+    Foreign {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// It holds what a log elsewhere does not have.
+    #[error(
+        "The journal in {dir} holds records that are in no log elsewhere. Start with an empty directory, and bring them \
+         in with `callboard export` and `callboard import`"
+    )]
+    Alone {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// It holds less than was acknowledged.
     #[error(
         "The journal in {dir} lost its end: {expected} records were written, {found} are there. Restore the directory \
@@ -83,7 +111,7 @@ pub enum OpenError {
 pub(super) struct Opened {
     pub store: Store,
     pub state: RwLock<State>,
-    pub next_place: u64,
+    pub next_place: AtomicU64,
     /// Held for as long as the store is in use.
     pub lock: Lock,
 }
@@ -103,7 +131,7 @@ pub(super) fn open(dir: &Path, disk: Arc<dyn Disk>, cache: u64) -> Result<Opened
     let state = RwLock::new(State::at_checkpoint(checkpoint.next_segment, checkpoint.records, unfinished));
     let next_place = replay(&store, &state).map_err(fault)?.max(checkpoint.next_place).max(1);
     check_watermark(dir, mark, &write(&state))?;
-    Ok(Opened { store, state, next_place, lock })
+    Ok(Opened { store, state, next_place: AtomicU64::new(next_place), lock })
 }
 
 /// A process that ends while sled writes a snapshot leaves a file that sled takes for one ever after.
@@ -169,7 +197,7 @@ fn check_watermark(dir: &Path, mark: Option<Watermark>, state: &State) -> Result
 ///
 /// sled keeps the segments of a commit together. Should the last commit still lack its end, it was never acknowledged
 /// and is removed.
-fn replay(store: &Store, state: &RwLock<State>) -> Result<u64, Fault> {
+pub(super) fn replay(store: &Store, state: &RwLock<State>) -> Result<u64, Fault> {
     let first = write(state).next_segment;
     let mut reader = Reader::new(store);
     let (mut next, mut next_place) = (first, 0);
@@ -236,10 +264,11 @@ fn remove_from(store: &Store, segment: u64) -> Result<(), Fault> {
     store.commit(batch)
 }
 
-fn refusal(dir: &Path, fault: Fault) -> OpenError {
+pub(super) fn refusal(dir: &Path, fault: Fault) -> OpenError {
     let dir = dir.to_owned();
     match fault {
         Fault::Locked => OpenError::Locked { dir },
+        Fault::Log(source) => OpenError::Log { dir, source },
         Fault::Io(source) | Fault::Sled(::sled::Error::Io(source)) if !is_damage(&source) => {
             OpenError::Io { dir, source }
         }

@@ -11,6 +11,12 @@ use super::key;
 use super::segment::Slot;
 use crate::journal::{Place, PlaceName, Position, Stream};
 
+/// Keys of one checkpoint: at about 10 µs each it holds the appends up for some 20 ms.
+const KEYS: usize = 2048;
+
+/// Records that went after which a checkpoint is due, so that their room is used again: a few hundred segments.
+const GONE: u64 = 4096;
+
 /// A change that is in the log.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) enum Effect {
@@ -104,8 +110,13 @@ impl State {
         self.fresh = 0;
     }
 
+    /// Whether a checkpoint is due, where one is to come after `every` records.
+    pub fn is_due(&self, every: usize) -> bool {
+        self.fresh >= every || self.keys() >= KEYS || self.gone >= GONE
+    }
+
     /// How many keys a checkpoint would write.
-    pub fn keys(&self) -> usize {
+    fn keys(&self) -> usize {
         self.tails.len() + self.named.len() + self.places.len() + self.firsts.len() + self.empty.len()
     }
 

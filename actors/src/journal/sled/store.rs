@@ -17,6 +17,7 @@ use ::sled::{Batch, Db, IVec};
 use super::disk::Disk;
 use super::guard::guarded;
 use super::{key, reserve};
+use crate::journal::log::LogError;
 
 /// The longest value. sled rewrites a leaf of up to 20 values (16, one more before it splits, three of a neighbour it
 /// takes over) as one piece, and a piece of more than 128 KiB goes into a file of its own under `blobs`, which sled
@@ -50,6 +51,9 @@ pub(super) enum Fault {
     /// The store is being opened anew after a failure.
     #[error("the store is being opened again after a failed write")]
     Away,
+    /// The log elsewhere, of which the store is a copy.
+    #[error("{0}")]
+    Log(#[from] LogError),
     /// The disk did not answer in time.
     #[error("the disk has not answered for {} s", .0.as_secs())]
     Stalled(Duration),

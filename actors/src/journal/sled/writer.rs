@@ -43,14 +43,8 @@ const LINGER: Duration = Duration::from_micros(500);
 /// Bytes of one commit: sled writes its file in steps of 512 KiB, and a longer commit is more than one of them.
 const BYTES: usize = 384 * 1024;
 
-/// Keys of one checkpoint: at about 10 µs each it holds the appends up for some 20 ms.
-const KEYS: usize = 2048;
-
 /// How long to wait before looking again whether sweeping is still held off.
 const HELD: Duration = Duration::from_millis(100);
-
-/// Records that went after which a checkpoint is due, so that their room is used again: a few hundred segments.
-const GONE: u64 = 4096;
 
 /// How long to wait before a failed store is tried again: at first, and at the most.
 const WAIT: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -64,6 +58,8 @@ pub(super) struct Writer {
     checkpoint_every: usize,
     /// Whether there may be something to sweep, and how long to wait for something else before that.
     dusty: Option<Duration>,
+    /// Whether the store says that it is a copy of a log elsewhere.
+    noted: bool,
 }
 
 /// Somebody to be told.
@@ -80,9 +76,9 @@ pub(super) struct Outcome {
 
 impl Writer {
     /// A writer that makes a checkpoint after so many records.
-    pub fn new(shared: Arc<Shared>, checkpoint_every: usize) -> Self {
+    pub fn new(shared: Arc<Shared>, checkpoint_every: usize, noted: bool) -> Self {
         let watermark = Keeper::new(shared.store.dir());
-        Self { shared, heads: Heads::default(), watermark, checkpoint_every, dusty: Some(Duration::ZERO) }
+        Self { shared, heads: Heads::default(), watermark, checkpoint_every, dusty: Some(Duration::ZERO), noted }
     }
 
     /// Writes until the queue is closed and empty.
@@ -107,6 +103,9 @@ impl Writer {
         }
         if self.shared.queue.closing() == Some(Closing::Orderly) {
             self.checkpoint()?;
+            if let Some(replica) = &self.shared.replica {
+                replica.resign();
+            }
         }
         Ok(())
     }
@@ -145,8 +144,8 @@ impl Writer {
         written
     }
 
-    /// Writes and syncs a commit.
-    fn write(&self, next: u64, commit: &Commit) -> Result<(), Fault> {
+    /// Writes and syncs a commit, behind the log that the store is a copy of.
+    fn write(&mut self, next: u64, commit: &Commit) -> Result<(), Fault> {
         if commit.segments.is_empty() {
             return Ok(());
         }
@@ -154,7 +153,14 @@ impl Writer {
         for (number, segment) in (next..).zip(&commit.segments) {
             batch.insert(key::segment(number), seal(segment));
         }
-        self.shared.store.commit(batch)
+        match &self.shared.replica {
+            Some(replica) => replica.append(next, &commit.segments, &mut batch)?,
+            None if self.noted => batch.remove(key::LOG),
+            None => {}
+        }
+        self.shared.store.commit(batch)?;
+        self.noted &= self.shared.replica.is_some();
+        Ok(())
     }
 
     /// Lets everybody see a commit that is synced.
@@ -185,10 +191,7 @@ impl Writer {
     }
 
     fn checkpoint_if_due(&mut self) -> Result<(), Fault> {
-        let due = {
-            let state = read(&self.shared.state);
-            state.fresh >= self.checkpoint_every || state.keys() >= KEYS || state.gone >= GONE
-        };
+        let due = read(&self.shared.state).is_due(self.checkpoint_every);
         if due { self.checkpoint() } else { Ok(()) }
     }
 
@@ -236,6 +239,7 @@ impl Writer {
             self.fail(fault);
         }
         let (mut wait, longest) = WAIT;
+        let mut reopen = !matches!(fault, Fault::Log(_));
         loop {
             let deadline = Instant::now() + wait;
             self.refuse_until(deadline);
@@ -243,10 +247,13 @@ impl Writer {
                 return;
             }
             self.shared.pulse.begin(Vec::new());
-            let restored = self.restore();
+            let restored = self.restore(reopen);
             match self.shared.pulse.end().map_err(Fault::Stalled).and(restored) {
                 Ok(()) => break,
-                Err(fault) => self.fail(&fault),
+                Err(fault) => {
+                    self.fail(&fault);
+                    reopen |= !matches!(fault, Fault::Log(_));
+                }
             }
             wait = longest.min(wait * 2);
         }
@@ -264,10 +271,12 @@ impl Writer {
         }
     }
 
-    /// Opens the store anew and takes what a failed commit left out of it.
-    fn restore(&self) -> Result<(), Fault> {
+    /// Opens the store anew, if it is what failed, and takes what a failed commit left out of it and of its log.
+    fn restore(&self, reopen: bool) -> Result<(), Fault> {
         let shared = &self.shared;
-        shared.store.reopen()?;
+        if reopen {
+            shared.store.reopen()?;
+        }
         let next = read(&shared.state).next_segment;
         let mut batch = Batch::default();
         for left in shared.store.keys(b"s", &key::segment(next))? {
@@ -278,7 +287,7 @@ impl Writer {
         if Checkpoint::read(&shared.store)?.next_segment > read(&shared.state).checkpoint {
             write(&shared.state).settle();
         }
-        Ok(())
+        shared.replica.as_ref().map_or(Ok(()), |replica| replica.renew(next))
     }
 
     fn fail(&self, fault: &Fault) {

@@ -1,0 +1,267 @@
+//! A log in a stream of NATS JetStream, version 2.12 or newer.
+//!
+//! The stream `NAME` holds the subject `NAME.log`; each append carries the sequence of the message that it expects to be
+//! the last (`Nats-Expected-Last-Sequence`), which is what settles who leads, and an id (`Nats-Msg-Id`), so that it may be
+//! sent again. Heartbeats of the leader go over the subject `NAME.beat` without being kept. One thread of its own serves
+//! the connection; callers block.
+
+mod beat;
+mod link;
+mod message;
+mod putting;
+mod reader;
+mod tail;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_nats::Event;
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, watch};
+use uuid::Uuid;
+
+pub use link::Options;
+
+use super::Health;
+use super::log::{Log, LogError, Step};
+use beat::Pulse;
+use link::Link;
+use message::Message;
+use putting::{Last, NotPut};
+use tail::{Myself, Tail};
+
+/// Bytes of segments in a message, less than what NATS takes by default (1 MiB).
+const BYTES: usize = 512 << 10;
+
+/// What a message has besides its segments, at the most.
+const FRAME: usize = 8 << 10;
+
+/// How long an append may take until this server is not ready.
+const LATE: Duration = Duration::from_secs(2);
+
+/// How long a new term, or a farewell, is tried.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often a new term is tried where messages of one's own come in between.
+const ATTEMPTS: usize = 3;
+
+/// A log in NATS.
+#[derive(Debug)]
+pub struct NatsLog {
+    /// `None` when it is being dropped.
+    runtime: Option<Runtime>,
+    link: Link,
+    pulse: Arc<Pulse>,
+    myself: Myself,
+    patience: Duration,
+    place: Mutex<Place>,
+    /// Since when an append waits.
+    since: Mutex<Option<Instant>>,
+}
+
+/// Where this server is in the log.
+#[derive(Debug, Default)]
+struct Place {
+    tail: Option<Tail>,
+    /// Its term, while it leads.
+    term: u64,
+    /// The last message, while it leads.
+    last: u64,
+}
+
+impl NatsLog {
+    /// Connects to NATS, waiting for it where it is not there yet, and makes the stream. Blocks.
+    ///
+    /// # Errors
+    /// NATS is too old, refuses these credentials, or cannot have such a stream.
+    pub fn open(options: &Options) -> Result<Arc<Self>, LogError> {
+        let unfit = |error: &dyn std::fmt::Display| LogError::Unfit(format!("NATS cannot be used: {error}"));
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.worker_threads(1).thread_name("journal-nats").enable_all().build();
+        let runtime = runtime.map_err(|error| unfit(&error))?;
+        let (events, heard) = mpsc::unbounded_channel();
+        let link = runtime.block_on(Link::open(options, events))?;
+        let (subject, node) = (options.beat_subject(), options.node.clone());
+        let pulse = runtime.block_on(Pulse::start(link.client.clone(), subject, node, options.silence));
+        let pulse = pulse.map_err(|error| unfit(&error))?;
+        runtime.spawn(mind(heard, Arc::downgrade(&pulse)));
+        let myself = Myself { node: options.node.clone(), nonce: Uuid::new_v4().as_u128() };
+        let (place, since, patience) = (Mutex::default(), Mutex::default(), options.patience);
+        Ok(Arc::new(Self { runtime: Some(runtime), link, pulse, myself, patience, place, since }))
+    }
+
+    /// Who leads in this server's stead, once it led and another does: it has to stop then.
+    pub fn deposed(&self) -> watch::Receiver<Option<String>> {
+        self.pulse.deposed()
+    }
+
+    fn wait_for<T>(&self, work: impl Future<Output = Result<T, LogError>>) -> Result<T, LogError> {
+        match &self.runtime {
+            Some(runtime) => runtime.block_on(work),
+            None => Err(LogError::Unavailable("the log is closed".to_owned())),
+        }
+    }
+
+    async fn put_commit(&self, place: &mut Place, first: u64, segments: &[Vec<u8>]) -> Result<u64, LogError> {
+        let most = BYTES.min(self.link.room.saturating_sub(FRAME));
+        let (mut first, mut rest) = (first, segments);
+        while !rest.is_empty() {
+            let (part, others) = rest.split_at(fitting(rest, most));
+            let message =
+                Message::Part { term: place.term, first, last: others.is_empty(), segments: part.to_vec() };
+            let body = message.encode().map_err(|error| LogError::Unavailable(error.to_string()))?;
+            let id = format!("{}-{first}", place.term);
+            let put = self.link.put(place.last, &id, body, self.patience).await;
+            place.last = put.map_err(|not| self.refused(not))?;
+            first += part.len() as u64;
+            rest = others;
+        }
+        Ok(place.last)
+    }
+
+    async fn put_term(&self, place: &mut Place, next: u64) -> Result<u64, LogError> {
+        let mut refused = LogError::Unavailable("the log changes all the time".to_owned());
+        for _ in 0..ATTEMPTS {
+            let last = self.link.last().await.map_err(LogError::Unavailable)?;
+            if let Some(last) = last.as_ref().filter(|last| last.message.term(last.sequence) > place.term) {
+                if !self.is_mine(last) {
+                    return Err(self.lost(last));
+                }
+                place.term = last.sequence;
+            }
+            let behind = last.map_or(0, |last| last.sequence);
+            match self.link.put_term(behind, next, &self.myself, PATIENCE).await? {
+                Ok(position) => {
+                    (place.term, place.last) = (position, position);
+                    self.pulse.lead(Some(position));
+                    return Ok(position);
+                }
+                Err(not) => refused = LogError::Unavailable(said(&not)),
+            }
+        }
+        Err(refused)
+    }
+
+    fn is_mine(&self, last: &Last) -> bool {
+        matches!(&last.message, Message::Term { nonce, .. } if *nonce == self.myself.nonce)
+    }
+
+    fn refused(&self, not: NotPut) -> LogError {
+        match not {
+            NotPut::Overtaken(last) => self.lost(&last),
+            NotPut::Unavailable(why) => LogError::Unavailable(why),
+        }
+    }
+
+    fn lost(&self, last: &Last) -> LogError {
+        let by = match &last.message {
+            Message::Term { node, .. } => node.clone(),
+            _ => "another server".to_owned(),
+        };
+        self.pulse.depose(&by);
+        LogError::Deposed(by)
+    }
+
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, since: Option<Instant>) {
+        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+}
+
+impl Log for NatsLog {
+    fn lineage(&self) -> String {
+        self.link.lineage()
+    }
+
+    fn follow(&self, position: u64, next: u64) -> Result<Step, LogError> {
+        let mut place = self.place();
+        let tail = place.tail.get_or_insert_with(|| Tail::new(position, next));
+        let step = self.wait_for(tail.step(&self.link, &self.pulse, &self.myself))?;
+        if let Step::Lead { position } = step {
+            *place = Place { tail: None, term: position, last: position };
+            self.pulse.lead(Some(position));
+        }
+        Ok(step)
+    }
+
+    fn append(&self, first: u64, segments: &[Vec<u8>]) -> Result<u64, LogError> {
+        self.note(Some(Instant::now()));
+        let put = self.wait_for(self.put_commit(&mut self.place(), first, segments));
+        self.note(None);
+        put
+    }
+
+    fn renew(&self, next: u64) -> Result<u64, LogError> {
+        self.wait_for(self.put_term(&mut self.place(), next))
+    }
+
+    fn resign(&self) {
+        let place = self.place();
+        self.pulse.lead(None);
+        let said = self.wait_for(async {
+            let message = Message::Resigned { term: place.term };
+            let body = message.encode().map_err(|error| LogError::Unavailable(error.to_string()))?;
+            let put = self.link.put(place.last, &format!("resigned-{}", place.term), body, PATIENCE).await;
+            put.map_err(|not| LogError::Unavailable(said(&not)))
+        });
+        if let Err(error) = said {
+            log::warn!("whoever stands by has to wait before it takes over: {error}");
+        }
+    }
+
+    fn health(&self) -> Health {
+        if let Some(by) = self.pulse.deposed().borrow().as_ref() {
+            return Health::Failed(format!("{by} leads now"));
+        }
+        let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        match since.map(|since| since.elapsed()) {
+            Some(waited) if waited >= LATE => {
+                Health::Failed(format!("NATS has not taken a write for {} s", waited.as_secs()))
+            }
+            _ if !self.pulse.is_connected() => Health::Failed("NATS is not connected".to_owned()),
+            _ => Health::Ready,
+        }
+    }
+}
+
+impl Drop for NatsLog {
+    /// A runtime must not be waited for where others run.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Tells what becomes of the connection, and that silence heard without one means nothing.
+async fn mind(mut events: mpsc::UnboundedReceiver<Event>, pulse: std::sync::Weak<Pulse>) {
+    while let Some(event) = events.recv().await {
+        let Some(pulse) = pulse.upgrade() else { return };
+        pulse.wake();
+        match event {
+            Event::Connected => log::info!("NATS is connected"),
+            Event::Disconnected => log::warn!("NATS is not connected"),
+            other => log::warn!("NATS: {other}"),
+        }
+    }
+}
+
+fn said(not: &NotPut) -> String {
+    match not {
+        NotPut::Overtaken(last) => format!("message {} stands in its place", last.sequence),
+        NotPut::Unavailable(why) => why.clone(),
+    }
+}
+
+/// How many of the segments, one at least, a message of so many bytes can hold.
+fn fitting(segments: &[Vec<u8>], most: usize) -> usize {
+    let mut bytes = 0;
+    let fit = segments.iter().take_while(|segment| {
+        bytes += segment.len() + size_of::<u64>();
+        bytes <= most
+    });
+    fit.count().max(1)
+}

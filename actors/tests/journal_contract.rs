@@ -1,26 +1,36 @@
 //! The contract of a journal, held against every implementation there is.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "journal/ledger.rs"]
+mod ledger;
 #[path = "journal/support.rs"]
 mod support;
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::{Arc, mpsc};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, mpsc};
 use std::thread;
 
 use callboard_actors::journal::sled::{Options, SledJournal};
 use callboard_actors::journal::{Entry, Health, Journal, Kind, Place, Position, Record, Stream};
 use callboard_actors::protocol::{Code, TenantId};
+use ledger::Ledger;
 use proptest::prelude::*;
 use support::{append, appended, create, make, name, read_all, start_append, stream, write};
 
 /// Opens the journal that lives in a directory, with a checkpoint about every so many records where it has any.
 type Factory = fn(&Path, usize) -> Arc<dyn Journal>;
 
-const JOURNALS: &[(&str, Factory)] = &[("sled", |dir, checkpoint_every| {
-    SledJournal::open(dir, Options { checkpoint_every, ..Options::default() }).unwrap()
-})];
+const JOURNALS: &[(&str, Factory)] = &[
+    ("sled", |dir, checkpoint_every| {
+        SledJournal::open(dir, Options { checkpoint_every, ..Options::default() }).unwrap()
+    }),
+    ("a copy of a log", |dir, checkpoint_every| {
+        static LOGS: LazyLock<Mutex<HashMap<PathBuf, Arc<Ledger>>>> = LazyLock::new(Mutex::default);
+        let log = LOGS.lock().unwrap().entry(dir.to_owned()).or_insert_with(|| Ledger::new("log")).server();
+        SledJournal::open(dir, Options { checkpoint_every, log: Some(log), ..Options::default() }).unwrap()
+    }),
+];
 
 /// Runs a case on a fresh journal of every kind, once with hardly any checkpoints and once with many.
 fn each(case: impl Fn(&dyn Fn() -> Arc<dyn Journal>)) {

@@ -107,8 +107,7 @@ impl NatsLog {
         let (mut first, mut rest) = (first, segments);
         while !rest.is_empty() {
             let (part, others) = rest.split_at(fitting(rest, most));
-            let message =
-                Message::Part { term: place.term, first, last: others.is_empty(), segments: part.to_vec() };
+            let message = Message::Part { term: place.term, first, last: others.is_empty(), segments: part.to_vec() };
             let body = message.encode().map_err(|error| LogError::Unavailable(error.to_string()))?;
             let id = format!("{}-{first}", place.term);
             let put = self.link.put(place.last, &id, body, self.patience).await;

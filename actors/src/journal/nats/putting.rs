@@ -59,7 +59,9 @@ impl Link {
                 Ok(Some(last)) if last.sequence > behind => {
                     return if last.id == id { Ok(last.sequence) } else { Err(NotPut::Overtaken(last)) };
                 }
-                Ok(_) if is_full(&error) => return Err(NotPut::Unavailable(format!("the log in NATS is full: {}", said(&error)))),
+                Ok(_) if is_full(&error) => {
+                    return Err(NotPut::Unavailable(format!("the log in NATS is full: {}", said(&error))));
+                }
                 _ => {}
             }
             if Instant::now() > deadline {

@@ -5,49 +5,47 @@ use crate::harness::server::{Server, Setup};
 use crate::nats::Nats;
 use crate::patience::PATIENCE;
 
-/// What makes servers one Callboard, beside the log: what one signed the others take.
+/// What servers that are one have in common beside the log: what one signed the others take.
 const SECRET: &str = "the same on each of them, and longer than it has to be";
 
 /// How the servers of a test are set up.
 #[derive(Clone, Debug)]
 pub struct Boards {
-    /// Lines of `[replication]`.
-    pub replication: String,
-    /// Whole sections.
-    pub more: String,
+    /// Where NATS is.
+    pub servers: Vec<String>,
+    /// How long the one that leads may be silent.
+    pub silence: &'static str,
+    /// The most bytes of the log.
+    pub most: &'static str,
+    /// How long a write is tried.
+    pub stall: &'static str,
 }
 
 impl Boards {
-    /// Over the log that these servers of NATS keep, as many times as there are servers.
+    /// Over the log that these servers of NATS keep, each a copy.
     pub fn over(nats: &[Nats]) -> Self {
-        let servers: Vec<String> = nats.iter().map(Nats::url).collect();
-        Self { replication: format!("servers = {servers:?}\nreplicas = {}\n", nats.len()), more: String::new() }
+        // Longer than a busy machine keeps a server from its next heartbeat.
+        let silence = "5s";
+        Self { servers: nats.iter().map(Nats::url).collect(), silence, most: "256MiB", stall: "15s" }
     }
 
-    /// Another takes over after so long without a word of the one that leads.
-    pub fn silence(mut self, silence: &str) -> Self {
-        self.replication.push_str(&format!("silence = {silence:?}\n"));
-        self
-    }
-
-    /// The largest log.
-    pub fn most(mut self, bytes: &str) -> Self {
-        self.replication.push_str(&format!("max_bytes = {bytes:?}\n"));
-        self
-    }
-
-    /// How long clients wait for a log that takes nothing.
-    pub fn stall(mut self, stall: &str) -> Self {
-        self.more.push_str(&format!("[journal]\nstall = {stall:?}\n"));
-        self
-    }
-
-    /// Starts a server, with an empty folder, that may lead or stand by.
+    /// Starts a server with an empty folder, which may lead or stand by.
     pub fn begin(&self, node: &str) -> Server {
-        let Self { replication, more } = self;
+        let Self { servers, silence, most, stall } = self;
         let config = format!(
-            "[server]\ndrain = \"2s\"\n[log]\nfilter = \"info,access=warn\"\n[rate]\nframes_per_second = 100000\nframes_burst = 100000\n{more}\
-             [replication]\nnode = {node:?}\n{replication}"
+            r#"
+            server.drain = "2s"
+            log.filter = "info,access=warn"
+            rate = {{ frames_per_second = 100000, frames_burst = 100000 }}
+            journal.stall = "{stall}"
+            [replication]
+            node = "{node}"
+            servers = {servers:?}
+            replicas = {}
+            silence = "{silence}"
+            max_bytes = "{most}"
+            "#,
+            servers.len()
         );
         Setup { config, secret: SECRET.to_owned(), ..Setup::default() }.begin()
     }
@@ -59,15 +57,15 @@ impl Boards {
         server
     }
 
-    /// A token that each of them takes.
-    pub fn token(server: &Server) -> String {
-        token(server, "acme", "tester", &["--ttl", "1d"])
-    }
-
     /// Starts a server beside one that leads.
     pub fn stand_by(&self, node: &str) -> Server {
         let mut server = self.begin(node);
         server.says("standing by", PATIENCE);
         server
     }
+}
+
+/// A token that each of them takes.
+pub fn any_token(server: &Server) -> String {
+    token(server, "acme", "tester", &["--ttl", "1d"])
 }

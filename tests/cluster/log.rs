@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
-use crate::boards::Boards;
+use crate::boards::{Boards, any_token};
 use crate::harness::rest::call;
 use crate::harness::server::{Server, Setup};
 use crate::kept::{self, check};
@@ -43,10 +43,10 @@ async fn publish(server: &Server, token: &str, content: &Value) -> (u16, String)
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_of_nats_are_killed_and_the_same_server_goes_on() {
     let mut nats = Nats::three().await;
-    let boards = Boards::over(&nats).silence("10m").stall("5m");
+    let boards = Boards { silence: "10m", stall: "5m", ..Boards::over(&nats) };
     let mut first = boards.lead("first");
     let second = boards.stand_by("second");
-    let (token, before) = (Boards::token(&first), first.pid());
+    let (token, before) = (any_token(&first), first.pid());
     let load = Load::begin(&first, &token, "one").await;
     load.more(100).await;
     let killed = leader(&nats).await;
@@ -74,8 +74,8 @@ async fn servers_of_nats_are_killed_and_the_same_server_goes_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_majority_nothing_is_acknowledged_and_with_one_again_all_goes_on() {
     let mut nats = Nats::three().await;
-    let mut server = Boards::over(&nats).stall("1s").lead("first");
-    let token = Boards::token(&server);
+    let mut server = Boards { stall: "1s", ..Boards::over(&nats) }.lead("first");
+    let token = any_token(&server);
     let load = Load::begin(&server, &token, "one").await;
     load.more(100).await;
     nats[0].kill9();
@@ -103,8 +103,9 @@ async fn without_a_majority_nothing_is_acknowledged_and_with_one_again_all_goes_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_that_is_full_takes_nothing_more_and_all_of_it_is_read() {
     let nats = [Nats::alone().await];
-    let server = Boards::over(&nats).most("4MiB").lead("first");
-    let token = Boards::token(&server);
+    let boards = Boards { most: "4MiB", ..Boards::over(&nats) };
+    let server = boards.lead("first");
+    let token = any_token(&server);
     let mut acknowledged = Vec::new();
     let refused = loop {
         let content = format!("{} {}", acknowledged.len(), "x".repeat(50_000));
@@ -116,6 +117,16 @@ async fn a_log_that_is_full_takes_nothing_more_and_all_of_it_is_read() {
     assert!(refused.0 == 503 && refused.1.contains("STORE_UNAVAILABLE"), "{refused:?}");
     assert!(acknowledged.len() > 20, "{}", acknowledged.len());
     until("the server is not ready", async || ready(&server).await == 503).await;
+    assert!(server.stderr().contains("is full"), "{}", server.stderr());
+    assert_eq!(kept::publications(&server, &token).await, acknowledged);
+    drop(server);
+
+    // One that is started with room for more goes on.
+    let server = Boards { most: "64MiB", ..boards }.lead("second");
+    assert_eq!(kept::publications(&server, &token).await, acknowledged);
+    let (status, body) = publish(&server, &token, &json!("room again")).await;
+    assert!(status < 300, "{status}: {body}");
+    acknowledged.push("room again".to_owned());
     assert_eq!(kept::publications(&server, &token).await, acknowledged);
 }
 

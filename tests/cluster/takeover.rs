@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::boards::Boards;
+use crate::boards::{Boards, any_token};
 use crate::harness::client::{Client, Heard};
 use crate::harness::server::Server;
 use crate::harness::transcript::make_heavy;
@@ -12,9 +12,6 @@ use crate::kept::{self, check};
 use crate::load::{CHANNEL, Load, Told, publish_again};
 use crate::nats::Nats;
 use crate::patience::PATIENCE;
-
-/// Longer than a busy machine keeps a server from its next heartbeat.
-const SILENCE: &str = "5s";
 
 /// Somebody who listens to the channel, over lost connections.
 struct Listener {
@@ -58,10 +55,10 @@ async fn hang(server: &Server, token: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_is_killed_and_whatever_it_acknowledged_is_true_on_the_next() {
     let nats = [Nats::alone().await];
-    let boards = Boards::over(&nats).silence(SILENCE);
+    let boards = Boards::over(&nats);
     let mut first = boards.lead("first");
     let mut second = boards.stand_by("second");
-    let token = Boards::token(&first);
+    let token = any_token(&first);
     let hanging = hang(&first, &token).await;
     let mut listener = Listener::begin(&first, &token, 0).await;
     let load = Load::begin(&first, &token, "one").await;
@@ -71,7 +68,7 @@ async fn a_leader_is_killed_and_whatever_it_acknowledged_is_true_on_the_next() {
     listener.up_to(u64::MAX).await;
     let mut told = load.end().await;
     second.serving(PATIENCE);
-    println!("killed: served again after {:?}, with a silence of {SILENCE}", killed.elapsed());
+    println!("killed: served again after {:?}, with a silence of {}", killed.elapsed(), boards.silence);
     check(&second, &token, &told).await;
     kept::ended(&second, &token, &hanging).await;
 
@@ -99,17 +96,17 @@ async fn a_leader_is_killed_and_whatever_it_acknowledged_is_true_on_the_next() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_was_stopped_for_a_while_acknowledges_nothing_more() {
     let nats = [Nats::alone().await];
-    let boards = Boards::over(&nats).silence(SILENCE);
+    let boards = Boards::over(&nats);
     let mut first = boards.lead("first");
     let mut second = boards.stand_by("second");
-    let token = Boards::token(&first);
+    let token = any_token(&first);
     let mut late = first.connect(&format!("/ws?token={token}")).await;
     let load = Load::begin(&first, &token, "one").await;
     load.more(100).await;
     first.signal("STOP");
     let stopped = Instant::now();
     second.serving(PATIENCE);
-    println!("stopped: served again after {:?}, with a silence of {SILENCE}", stopped.elapsed());
+    println!("stopped: served again after {:?}, with a silence of {}", stopped.elapsed(), boards.silence);
     // The other leads: what is asked of the old one now is never true.
     let data = json!({ "channel": CHANNEL, "content": "too late" });
     late.send(json!({ "id": "late", "type": "publish", "data": data })).await;
@@ -135,10 +132,10 @@ async fn a_leader_that_was_stopped_for_a_while_acknowledges_nothing_more() {
 async fn a_leader_that_is_told_to_stop_hands_over_at_once() {
     let nats = [Nats::alone().await];
     // Far longer than the test waits for anything: nobody takes over because of it.
-    let boards = Boards::over(&nats).silence("10m");
+    let boards = Boards { silence: "10m", ..Boards::over(&nats) };
     let mut first = boards.lead("first");
     let mut second = boards.stand_by("second");
-    let token = Boards::token(&first);
+    let token = any_token(&first);
     let load = Load::begin(&first, &token, "one").await;
     load.more(100).await;
     let told_to = Instant::now();
@@ -161,7 +158,7 @@ async fn a_leader_that_is_told_to_stop_hands_over_at_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_servers_that_start_at_the_same_moment_one_serves() {
     let nats = [Nats::alone().await];
-    let boards = Boards::over(&nats).silence(SILENCE);
+    let boards = Boards::over(&nats);
     let mut all: Vec<Server> = ["one", "two", "three"].map(|node| boards.begin(node)).into();
     // Each says one of the two.
     let deadline = Instant::now() + PATIENCE;
@@ -174,7 +171,7 @@ async fn of_servers_that_start_at_the_same_moment_one_serves() {
     let at = leads.iter().position(|leads| *leads).unwrap();
     let mut leader = all.remove(at);
     leader.serving(PATIENCE);
-    let token = Boards::token(&leader);
+    let token = any_token(&leader);
     let load = Load::begin(&leader, &token, "one").await;
     load.more(20).await;
     check(&leader, &token, &load.end().await).await;
@@ -189,9 +186,9 @@ fn says(server: &Server, words: &str) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_with_an_empty_folder_has_everything() {
     let nats = [Nats::alone().await];
-    let boards = Boards::over(&nats).silence(SILENCE);
+    let boards = Boards::over(&nats);
     let mut first = boards.lead("first");
-    let token = Boards::token(&first);
+    let token = any_token(&first);
     let hanging = hang(&first, &token).await;
     let load = Load::begin(&first, &token, "one").await;
     load.more(150).await;

@@ -1,9 +1,10 @@
 //! The server under test: the real program on a port of its own, over a data folder of its own.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,8 @@ pub struct Setup {
     pub workspace: Option<PathBuf>,
     /// A data folder somewhere else than in the world of the test.
     pub data: Option<PathBuf>,
+    /// The secret that signs tokens; empty: the server makes its own.
+    pub secret: String,
     /// Whether a write past the limit of a file's size is an error, as on a full disk, and not the process's end.
     pub limited: bool,
 }
@@ -71,15 +74,28 @@ impl Setup {
 
     /// Starts a server and waits until it is ready.
     pub fn start(self) -> Server {
+        let mut server = self.begin();
+        server.serving(PATIENCE);
+        server
+    }
+
+    /// Starts a server, which may stand by for another.
+    pub fn begin(self) -> Server {
         let world = tempfile::tempdir().unwrap();
         self.furnish(world.path());
-        let Launched { child, address, stderr, stdout, readers } = launch(&self, world.path());
-        Server { setup: self, world, child, address, stderr, stdout, readers }
+        let Launched { child, stderr, stdout, readers } = launch(&self, world.path());
+        Server { setup: self, world, child, address: String::new(), stderr, stdout, readers }
     }
 
     fn furnish(&self, world: &Path) {
         std::fs::write(world.join("callboard.toml"), &self.config).unwrap();
         std::fs::create_dir_all(world.join("workspace")).unwrap();
+        if !self.secret.is_empty() {
+            std::fs::DirBuilder::new().mode(0o700).create(world.join("data")).unwrap();
+            let mut file = std::fs::File::options();
+            let mut file = file.create_new(true).write(true).mode(0o600).open(world.join("data/secret")).unwrap();
+            file.write_all(self.secret.as_bytes()).unwrap();
+        }
         for (path, content) in &self.files {
             let path = world.join("workspace").join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -109,7 +125,38 @@ impl Server {
         Setup::with(config).start()
     }
 
-    /// Where it listens, `127.0.0.1:port`.
+    /// Waits until the server says where it listens and is ready.
+    pub fn serving(&mut self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        let tls = self.setup.config.contains("[tls]");
+        while !self.serves(tls) {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "the server did not become ready: {ended:?}");
+            assert!(Instant::now() < deadline, "the server does not become ready");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn serves(&mut self, tls: bool) -> bool {
+        if self.address.is_empty() {
+            self.address = listening(&locked(&self.stdout)).unwrap_or_default();
+        }
+        // Under TLS the line itself must do: it is written when the server is ready.
+        !self.address.is_empty() && (tls || ready(&self.address))
+    }
+
+    /// Waits until the server has written these words.
+    pub fn says(&mut self, words: &str, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        while !self.printed().contains(words) {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "the server did not say {words:?}: {ended:?}");
+            assert!(Instant::now() < deadline, "the server does not say {words:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Where it listens, `127.0.0.1:port`; empty until `serving`.
     pub fn address(&self) -> &str {
         &self.address
     }
@@ -165,21 +212,38 @@ impl Server {
 
     /// Starts the server anew over the same data folder, on a port of its own. Kills what is still running.
     pub fn restart(&mut self) {
+        self.begin_again();
+        self.serving(PATIENCE);
+    }
+
+    /// The same for a server that may stand by for another.
+    pub fn begin_again(&mut self) {
         self.kill9();
         self.check();
-        let Launched { child, address, stderr, stdout, readers } = launch(&self.setup, self.world.path());
-        (self.child, self.address, self.stderr, self.stdout, self.readers) = (child, address, stderr, stdout, readers);
+        let Launched { child, stderr, stdout, readers } = launch(&self.setup, self.world.path());
+        (self.child, self.stderr, self.stdout, self.readers) = (child, stderr, stdout, readers);
+        self.address.clear();
     }
 
     /// Sends SIGTERM.
     pub fn begin_to_terminate(&self) {
-        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(status.success(), "kill -TERM failed");
+        self.signal("TERM");
+    }
+
+    /// Sends a signal, named without `SIG`.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status().unwrap();
+        assert!(status.success(), "kill -{name} failed");
     }
 
     /// Waits until the process has ended.
     pub fn wait(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
+        self.wait_for(PATIENCE)
+    }
+
+    /// The same with a patience of its own.
+    pub fn wait_for(&mut self, patience: Duration) -> ExitStatus {
+        let deadline = Instant::now() + patience;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 self.read_to_the_end();
@@ -198,12 +262,12 @@ impl Server {
 
     /// What the process has written to its standard error.
     pub fn stderr(&self) -> String {
-        self.stderr.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        locked(&self.stderr).clone()
     }
 
     /// All that the process has written.
     pub fn printed(&self) -> String {
-        self.stdout.lock().unwrap_or_else(PoisonError::into_inner).clone() + &self.stderr()
+        locked(&self.stdout).clone() + &self.stderr()
     }
 
     /// Runs the program with other arguments over the same data folder and returns the last line of its output, such
@@ -247,10 +311,9 @@ fn limited() -> Command {
     command
 }
 
-/// A process that listens and is ready.
+/// A process, and what it writes.
 struct Launched {
     child: Child,
-    address: String,
     stderr: Arc<Mutex<String>>,
     stdout: Arc<Mutex<String>>,
     readers: Vec<JoinHandle<()>>,
@@ -267,21 +330,12 @@ fn launch(setup: &Setup, world: &Path) -> Launched {
         command.env("CALLBOARD_SERVER__AGENTS_DIR", world.join("agents"));
     }
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let (stderr, reader) = collected(child.stderr.take().unwrap());
-    let (stdout, mut readers) = (Arc::default(), vec![reader]);
-    match listening(&mut child, &stdout, &mut readers)
-        .and_then(|address| ready(&address, setup.config.contains("[tls]"), &mut child).map(|()| address))
-    {
-        Ok(address) => Launched { child, address, stderr, stdout, readers },
-        Err(why) => {
-            let _ = child.kill();
-            let _ = child.wait();
-            panic!("{why}:\n{}", stderr.lock().unwrap_or_else(PoisonError::into_inner));
-        }
-    }
+    let (stderr, errors) = collected(child.stderr.take().unwrap());
+    let (stdout, lines) = collected(child.stdout.take().unwrap());
+    Launched { child, stderr, stdout, readers: vec![errors, lines] }
 }
 
-/// What the process writes to its standard error, as it comes.
+/// What the process writes, as it comes.
 fn collected(mut from: impl Read + Send + 'static) -> (Arc<Mutex<String>>, JoinHandle<()>) {
     let text = Arc::new(Mutex::new(String::new()));
     let kept = text.clone();
@@ -289,58 +343,28 @@ fn collected(mut from: impl Read + Send + 'static) -> (Arc<Mutex<String>>, JoinH
         let mut bytes = [0; 4096];
         while let Ok(count @ 1..) = from.read(&mut bytes) {
             let piece = String::from_utf8_lossy(&bytes[..count]).into_owned();
-            kept.lock().unwrap_or_else(PoisonError::into_inner).push_str(&piece);
+            locked(&kept).push_str(&piece);
         }
     });
     (text, reader)
 }
 
-/// The address in the line that says where the server listens.
-fn listening(
-    child: &mut Child,
-    stdout: &Arc<Mutex<String>>,
-    readers: &mut Vec<JoinHandle<()>>,
-) -> Result<String, String> {
-    let kept = stdout.clone();
-    let keep = move |line: &String| {
-        kept.lock().unwrap_or_else(PoisonError::into_inner).push_str(&format!("{line}\n"));
-    };
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut lines = lines.map_while(Result::ok).inspect(keep);
-    let address = loop {
-        let Some(line) = lines.next() else { return Err("the server did not start".to_owned()) };
-        let listening = line.contains("listening");
-        let address = line
-            .split_whitespace()
-            .find_map(|word| word.strip_prefix("http://").or_else(|| word.strip_prefix("https://")));
-        if let (true, Some(address)) = (listening, address) {
-            break address.trim_end_matches('/').to_owned();
-        }
-    };
-    // The rest is read as well, so that the server never waits for its reader.
-    readers.push(std::thread::spawn(move || lines.for_each(drop)));
-    Ok(address)
+fn locked(text: &Mutex<String>) -> MutexGuard<'_, String> {
+    text.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits until the server says that it is ready.
-fn ready(address: &str, tls: bool, child: &mut Child) -> Result<(), String> {
-    use std::io::Write;
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        // Under TLS the line itself must do: it is written when the server is ready.
-        if tls {
-            return Ok(());
-        }
-        if let Ok(mut socket) = std::net::TcpStream::connect(address) {
-            let asked = socket.write_all(b"GET /health/ready HTTP/1.0\r\nHost: test\r\n\r\n");
-            let mut answer = String::new();
-            if asked.and_then(|()| socket.read_to_string(&mut answer)).is_ok() && answer.contains(" 200 ") {
-                return Ok(());
-            }
-        }
-        if child.try_wait().is_ok_and(|status| status.is_some()) || Instant::now() > deadline {
-            return Err("the server did not become ready".to_owned());
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
+/// The address in the line that says where the server listens, once all of it is written.
+fn listening(printed: &str) -> Option<String> {
+    let (whole, _) = printed.rsplit_once('\n')?;
+    let mut words = whole.lines().filter(|line| line.contains("listening")).flat_map(str::split_whitespace);
+    let address = words.find_map(|word| word.strip_prefix("http://").or_else(|| word.strip_prefix("https://")))?;
+    Some(address.trim_end_matches('/').to_owned())
+}
+
+/// Whether the server says that it is ready.
+fn ready(address: &str) -> bool {
+    let Ok(mut socket) = std::net::TcpStream::connect(address) else { return false };
+    let asked = socket.write_all(b"GET /health/ready HTTP/1.0\r\nHost: test\r\n\r\n");
+    let mut answer = String::new();
+    asked.and_then(|()| socket.read_to_string(&mut answer)).is_ok() && answer.contains(" 200 ")
 }

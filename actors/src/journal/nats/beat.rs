@@ -13,6 +13,9 @@ use tokio::sync::watch;
 /// Beats in the time after which a silent leader counts as gone.
 const BEATS: u32 = 5;
 
+/// The longest time between two beats: whoever begins to stand by learns within it who leads.
+const RARELY: Duration = Duration::from_secs(1);
+
 /// A heartbeat on the wire: JSON, for people who listen in.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Beat {
@@ -66,7 +69,7 @@ impl Pulse {
             }
         });
         tokio::spawn(async move {
-            let mut beat = tokio::time::interval(silence / BEATS);
+            let mut beat = tokio::time::interval((silence / BEATS).min(RARELY));
             loop {
                 beat.tick().await;
                 let Some(pulse) = beater.upgrade() else { return };

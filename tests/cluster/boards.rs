@@ -1,0 +1,71 @@
+//! Servers that are one Callboard: alike but for their names, over the same log.
+
+use crate::harness::rest::token;
+use crate::harness::server::{Server, Setup};
+use crate::nats::Nats;
+use crate::patience::PATIENCE;
+
+/// What servers that are one have in common beside the log: what one signed the others take.
+const SECRET: &str = "the same on each of them, and longer than it has to be";
+
+/// How the servers of a test are set up.
+#[derive(Clone, Debug)]
+pub struct Boards {
+    /// Where NATS is.
+    pub servers: Vec<String>,
+    /// How long the one that leads may be silent.
+    pub silence: &'static str,
+    /// The most bytes of the log.
+    pub most: &'static str,
+    /// How long a write is tried.
+    pub stall: &'static str,
+}
+
+impl Boards {
+    /// Over the log that these servers of NATS keep, each a copy.
+    pub fn over(nats: &[Nats]) -> Self {
+        // Longer than a busy machine keeps a server from its next heartbeat.
+        let silence = "5s";
+        Self { servers: nats.iter().map(Nats::url).collect(), silence, most: "256MiB", stall: "15s" }
+    }
+
+    /// Starts a server with an empty folder, which may lead or stand by.
+    pub fn begin(&self, node: &str) -> Server {
+        let Self { servers, silence, most, stall } = self;
+        let config = format!(
+            r#"
+            server.drain = "2s"
+            log.filter = "info,access=warn"
+            rate = {{ frames_per_second = 100000, frames_burst = 100000 }}
+            journal.stall = "{stall}"
+            [replication]
+            node = "{node}"
+            servers = {servers:?}
+            replicas = {}
+            silence = "{silence}"
+            max_bytes = "{most}"
+            "#,
+            servers.len()
+        );
+        Setup { config, secret: SECRET.to_owned(), ..Setup::default() }.begin()
+    }
+
+    /// Starts a server that leads: there is no other.
+    pub fn lead(&self, node: &str) -> Server {
+        let mut server = self.begin(node);
+        server.serving(PATIENCE);
+        server
+    }
+
+    /// Starts a server beside one that leads.
+    pub fn stand_by(&self, node: &str) -> Server {
+        let mut server = self.begin(node);
+        server.says("standing by", PATIENCE);
+        server
+    }
+}
+
+/// A token that each of them takes.
+pub fn any_token(server: &Server) -> String {
+    token(server, "acme", "tester", &["--ttl", "1d"])
+}

@@ -60,9 +60,19 @@ pub async fn run(config: Config, greet: Greeting) -> anyhow::Result<()> {
     let handle = metrics::install()?;
     // First, because it makes the data folder, for its owner alone.
     let auth = Authenticator::new(&config.auth, &config.server.data_dir)?;
+    let mut told_to_end = std::pin::pin!(wait_for_the_end());
     let settings = config.clone();
     // It waits for its turn where several servers share a log.
-    let opened = web::block(move || journal::open(&settings)).await.context("The journal could not be opened")??;
+    let opening = web::block(move || journal::open(&settings));
+    let opened = tokio::select! {
+        opened = opening => opened.context("The journal could not be opened")??,
+        end = &mut told_to_end => {
+            end?;
+            log::info!("stopped before its turn came");
+            // A thread waits for that turn; it may end at any moment.
+            std::process::exit(0);
+        }
+    };
     let (journal, recovered) = (opened.journal, opened.recovered);
     let keeper = keep(&config, journal.clone())?;
     control::listen(&config.server.data_dir, &journal)?;
@@ -93,7 +103,7 @@ pub async fn run(config: Config, greet: Greeting) -> anyhow::Result<()> {
     greet(&app.config, &addresses);
 
     let end = tokio::select! {
-        end = wait_for_the_end() => end,
+        end = told_to_end => end,
         by = journal::deposed(opened.log.as_deref()) => Err(anyhow::anyhow!("{by} leads now; started again, this server stands by")),
     };
     if end.is_err() {

@@ -1,5 +1,7 @@
 //! Servers that are one Callboard: alike but for their names, over the same log.
 
+use std::path::PathBuf;
+
 use crate::harness::rest::token;
 use crate::harness::server::{Server, Setup};
 use crate::nats::Nats;
@@ -11,7 +13,7 @@ const SECRET: &str = "the same on each of them, and longer than it has to be";
 /// How the servers of a test are set up.
 #[derive(Clone, Debug)]
 pub struct Boards {
-    /// Where NATS is.
+    /// Where NATS is; nowhere: there is no log but that of the folder.
     pub servers: Vec<String>,
     /// How long the one that leads may be silent.
     pub silence: &'static str,
@@ -19,6 +21,10 @@ pub struct Boards {
     pub most: &'static str,
     /// How long a write is tried.
     pub stall: &'static str,
+    /// Further lines of the configuration.
+    pub more: &'static str,
+    /// A folder that is there already.
+    pub data: Option<PathBuf>,
 }
 
 impl Boards {
@@ -26,18 +32,20 @@ impl Boards {
     pub fn over(nats: &[Nats]) -> Self {
         // Longer than a busy machine keeps a server from its next heartbeat.
         let silence = "5s";
-        Self { servers: nats.iter().map(Nats::url).collect(), silence, most: "256MiB", stall: "15s" }
+        let servers = nats.iter().map(Nats::url).collect();
+        Self { servers, silence, most: "256MiB", stall: "15s", more: "", data: None }
     }
 
-    /// Starts a server with an empty folder, which may lead or stand by.
+    /// Starts a server, with an empty folder unless it is told otherwise, which may lead or stand by.
     pub fn begin(&self, node: &str) -> Server {
-        let Self { servers, silence, most, stall } = self;
+        let Self { servers, silence, most, stall, more, data } = self;
         let config = format!(
             r#"
             server.drain = "2s"
             log.filter = "info,access=warn"
             rate = {{ frames_per_second = 100000, frames_burst = 100000 }}
             journal.stall = "{stall}"
+            {more}
             [replication]
             node = "{node}"
             servers = {servers:?}
@@ -45,9 +53,9 @@ impl Boards {
             silence = "{silence}"
             max_bytes = "{most}"
             "#,
-            servers.len()
+            servers.len().max(1)
         );
-        Setup { config, secret: SECRET.to_owned(), ..Setup::default() }.begin()
+        Setup { config, secret: SECRET.to_owned(), data: data.clone(), ..Setup::default() }.begin()
     }
 
     /// Starts a server that leads: there is no other.

@@ -176,6 +176,10 @@ async fn of_servers_that_start_at_the_same_moment_one_serves() {
     load.more(20).await;
     check(&leader, &token, &load.end().await).await;
     assert!(!all.iter().any(|server| says(server, "listening")));
+    // Those that stand by end as one that leads does.
+    for mut server in all {
+        assert_eq!(server.terminate().code(), Some(0), "{}", server.stderr());
+    }
 }
 
 fn says(server: &Server, words: &str) -> bool {

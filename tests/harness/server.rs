@@ -90,10 +90,11 @@ impl Setup {
     fn furnish(&self, world: &Path) {
         std::fs::write(world.join("callboard.toml"), &self.config).unwrap();
         std::fs::create_dir_all(world.join("workspace")).unwrap();
-        if !self.secret.is_empty() {
-            std::fs::DirBuilder::new().mode(0o700).create(world.join("data")).unwrap();
+        let data = self.data.clone().unwrap_or_else(|| world.join("data"));
+        if !self.secret.is_empty() && !data.join("secret").exists() {
+            std::fs::DirBuilder::new().mode(0o700).recursive(true).create(&data).unwrap();
             let mut file = std::fs::File::options();
-            let mut file = file.create_new(true).write(true).mode(0o600).open(world.join("data/secret")).unwrap();
+            let mut file = file.create_new(true).write(true).mode(0o600).open(data.join("secret")).unwrap();
             file.write_all(self.secret.as_bytes()).unwrap();
         }
         for (path, content) in &self.files {

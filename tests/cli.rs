@@ -159,6 +159,8 @@ fn programs_read_json() {
     let json = |args: &[&str]| -> serde_json::Value {
         serde_json::from_str(&stdout(&callboard(&[args, &["--json"]].concat(), &here))).unwrap()
     };
+    assert_eq!(json(&["man"])["page"], stdout(&callboard(&["man"], &[])));
+    assert_eq!(json(&["completions", "zsh"])["script"], stdout(&callboard(&["completions", "zsh"], &[])));
     let token = json(&["token", "--tenant", "t", "--agent", "a"])["token"].as_str().unwrap().to_owned();
     assert_eq!(principal(folder.path(), &token).unwrap().subject.as_str(), "a");
     let made = json(&["key", "create", "--tenant", "t", "--name", "n"]);

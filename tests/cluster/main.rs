@@ -8,6 +8,7 @@
 mod harness;
 
 mod boards;
+mod contract;
 mod kept;
 mod load;
 mod log;

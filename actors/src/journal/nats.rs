@@ -14,7 +14,7 @@ mod putting;
 mod reader;
 mod tail;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -68,6 +68,8 @@ pub struct NatsLog {
     /// Bytes appended since a copy of the store was kept last, and how many are enough for another.
     appended: AtomicU64,
     enough: u64,
+    /// Whether there was no room for the last commit. A term, which is short, may find some all the same.
+    full: AtomicBool,
 }
 
 /// Where this server is in the log.
@@ -107,6 +109,7 @@ impl NatsLog {
             since: Mutex::default(),
             appended: AtomicU64::new(0),
             enough: options.max_bytes / SHARE,
+            full: AtomicBool::new(false),
         }))
     }
 
@@ -186,6 +189,10 @@ impl NatsLog {
     fn refused(&self, not: NotPut) -> LogError {
         match not {
             NotPut::Overtaken(last) => self.lost(&last),
+            NotPut::Full(_) => {
+                self.full.store(true, Ordering::Relaxed);
+                LogError::Unavailable(said(&not))
+            }
             NotPut::Unavailable(why) => LogError::Unavailable(why),
         }
     }
@@ -245,6 +252,9 @@ impl Log for NatsLog {
         self.note(Some(Instant::now()));
         let put = self.wait_for(self.put_commit(&mut self.place(), first, segments));
         self.note(None);
+        if put.is_ok() {
+            self.full.store(false, Ordering::Relaxed);
+        }
         put
     }
 
@@ -275,6 +285,7 @@ impl Log for NatsLog {
             Some(waited) if waited >= LATE => {
                 Health::Failed(format!("NATS has not taken a write for {} s", waited.as_secs()))
             }
+            _ if self.full.load(Ordering::Relaxed) => Health::Failed("the log in NATS is full".to_owned()),
             _ if !self.pulse.is_connected() => Health::Failed("NATS is not connected".to_owned()),
             _ => Health::Ready,
         }
@@ -330,6 +341,7 @@ async fn mind(mut events: mpsc::UnboundedReceiver<Event>, pulse: std::sync::Weak
 fn said(not: &NotPut) -> String {
     match not {
         NotPut::Overtaken(last) => format!("message {} stands in its place", last.sequence),
+        NotPut::Full(why) => format!("the log in NATS is full: {why}"),
         NotPut::Unavailable(why) => why.clone(),
     }
 }

@@ -38,7 +38,9 @@ const FULL: [ErrorCode; 5] = [
 pub(super) enum NotPut {
     /// Something else stands there.
     Overtaken(Last),
-    /// Not known, or no room.
+    /// There is no room.
+    Full(String),
+    /// Not known.
     Unavailable(String),
 }
 
@@ -63,9 +65,7 @@ impl Link {
                 Ok(Some(last)) if last.sequence > behind => {
                     return if last.id == id { Ok(last.sequence) } else { Err(NotPut::Overtaken(last)) };
                 }
-                Ok(_) if is_full(&error) => {
-                    return Err(NotPut::Unavailable(format!("the log in NATS is full: {}", said(&error))));
-                }
+                Ok(_) if is_full(&error) => return Err(NotPut::Full(said(&error))),
                 _ => {}
             }
             if Instant::now() > deadline {

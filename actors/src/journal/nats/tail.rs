@@ -140,7 +140,7 @@ impl Tail {
         match link.put_term(behind, self.reader.next(), myself, PATIENCE).await? {
             Ok(position) => Ok(Some(position)),
             Err(NotPut::Overtaken(_)) => Ok(None),
-            Err(NotPut::Unavailable(why)) => {
+            Err(NotPut::Full(why) | NotPut::Unavailable(why)) => {
                 log::warn!("this server cannot lead at the moment: {why}");
                 Ok(None)
             }

@@ -28,6 +28,9 @@ const PIECE: usize = 512 << 10;
 /// How often it is asked whether a copy is due.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// How long to wait before a copy that failed is tried again: it is of the whole store.
+const AGAIN: Duration = Duration::from_mins(1);
+
 /// Where a store is in its log.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct Place {
@@ -214,13 +217,18 @@ impl Replica {
 /// Keeps copies of the store in its log, whenever one is due, until `stop` is dropped.
 pub(super) fn keep_copies(shared: &Arc<Shared>, stop: &Receiver<()>) {
     let Some(replica) = &shared.replica else { return };
-    while stop.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+    let mut wait = LOOK;
+    while stop.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
+        wait = LOOK;
         if !replica.log.is_copy_due() {
             continue;
         }
         match keep_copy(shared, &*replica.log, stop) {
             Ok(segments) => log::info!("the log keeps a copy of the store now, {segments} segments"),
-            Err(fault) => log::warn!("no copy of the store is kept in the log: {fault}"),
+            Err(fault) => {
+                log::warn!("no copy of the store is kept in the log: {fault}");
+                wait = AGAIN;
+            }
         }
     }
 }

@@ -18,7 +18,9 @@ use callboard_actors::journal::sled::{Options, SledJournal};
 use tempfile::TempDir;
 
 use crate::patience::PATIENCE;
+use callboard_actors::journal::{Entry, Journal};
 use cases::Factory;
+use support::{append, appended, make, read_all};
 
 const JOURNALS: &[(&str, Factory)] = &[("NATS", |dir, checkpoint_every| {
     let log: Arc<dyn Log> = NatsLog::open(&options(dir)).unwrap();
@@ -70,4 +72,41 @@ fn wait_for(port: u16) {
         assert!(Instant::now() < deadline, "NATS does not greet");
         std::thread::yield_now();
     }
+}
+
+/// Records in a round, bytes in each, rounds; in all half again as much as the log may take.
+const ROUND: u64 = 32;
+const BYTES: usize = 8 << 10;
+const ROUNDS: u64 = 24;
+
+#[test]
+fn the_log_stays_bounded_and_a_new_store_is_filled_from_what_it_keeps() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let options = nats::Options { max_bytes: 4 << 20, ..options(first.path()) };
+    let log: Arc<dyn Log> = NatsLog::open(&options).unwrap();
+    let settings = |log: &Arc<dyn Log>| Options { checkpoint_every: 64, log: Some(log.clone()), ..Options::default() };
+    let journal = SledJournal::open(first.path(), settings(&log)).unwrap();
+    let (lane, kept) = (make(&*journal, "trimmed"), make(&*journal, "kept"));
+    for round in 0..ROUNDS {
+        let next = journal.head(lane).unwrap() + 1;
+        let records = next..next + ROUND;
+        let mut batch: Vec<Entry> = records.map(|seq| append(lane, seq, &[seq as u8; BYTES])).collect();
+        batch.push(Entry::Trim { stream: lane, first: next });
+        batch.push(append(kept, round + 2, round.to_string().as_bytes()));
+        appended(&*journal, batch).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        while log.is_copy_due() {
+            assert!(Instant::now() < deadline, "no copy is kept");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+    let (trimmed, texts) = (journal.read_after(lane, 0, 1000).unwrap(), read_all(&*journal, kept));
+    assert_eq!((trimmed.len() as u64, texts.len() as u64), (ROUND, ROUNDS + 1));
+    drop((journal, log));
+
+    let log: Arc<dyn Log> = NatsLog::open(&options).unwrap();
+    let copy = SledJournal::open(second.path(), settings(&log)).unwrap();
+    assert_eq!(copy.read_after(lane, 0, 1000).unwrap(), trimmed);
+    assert_eq!(read_all(&*copy, kept), texts);
+    assert_eq!(copy.verify(&|_, _, _| Ok(()), &|_| {}).unwrap().findings, Vec::<String>::new());
 }

@@ -47,6 +47,9 @@ const FRAME: usize = 8 << 10;
 /// How long an append may take until this server is not ready.
 const LATE: Duration = Duration::from_secs(2);
 
+/// What became of the connection and was not told yet: it is told at once, unless the thread is busy.
+const EVENTS: usize = 64;
+
 /// How long a new term, or a farewell, is tried.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -92,7 +95,7 @@ impl NatsLog {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(1).thread_name("journal-nats").enable_all().build();
         let runtime = runtime.map_err(|error| unfit(&error))?;
-        let (events, heard) = mpsc::unbounded_channel();
+        let (events, heard) = mpsc::channel(EVENTS);
         let link = runtime.block_on(Link::open(options, events))?;
         let (subject, node) = (options.beat_subject(), options.node.clone());
         let pulse = runtime.block_on(Pulse::start(link.client.clone(), subject, node, options.silence));
@@ -326,7 +329,7 @@ impl Drop for NatsLog {
 }
 
 /// Tells what becomes of the connection, and that silence heard without one means nothing.
-async fn mind(mut events: mpsc::UnboundedReceiver<Event>, pulse: std::sync::Weak<Pulse>) {
+async fn mind(mut events: mpsc::Receiver<Event>, pulse: std::sync::Weak<Pulse>) {
     while let Some(event) = events.recv().await {
         let Some(pulse) = pulse.upgrade() else { return };
         pulse.wake();

@@ -90,7 +90,7 @@ pub(super) struct Link {
 impl Link {
     /// Connects, waiting for NATS as long as it takes, and makes the stream where it is missing. `events` is told what
     /// becomes of the connection.
-    pub async fn open(options: &Options, events: mpsc::UnboundedSender<Event>) -> Result<Self, LogError> {
+    pub async fn open(options: &Options, events: mpsc::Sender<Event>) -> Result<Self, LogError> {
         let client = connect(options, events).await?;
         let info = client.server_info();
         check_version(&info.version)?;
@@ -117,7 +117,7 @@ impl Link {
     }
 }
 
-async fn connect(options: &Options, events: mpsc::UnboundedSender<Event>) -> Result<Client, LogError> {
+async fn connect(options: &Options, events: mpsc::Sender<Event>) -> Result<Client, LogError> {
     let mut told = false;
     loop {
         let events = events.clone();
@@ -127,8 +127,8 @@ async fn connect(options: &Options, events: mpsc::UnboundedSender<Event>) -> Res
             .connection_timeout(ANSWER)
             .request_timeout(Some(ANSWER))
             .event_callback(move |event| {
-                // Nobody listens once the log is dropped.
-                let _ = events.send(event);
+                // Nobody listens once the log is dropped; and what is too much to tell is not told.
+                let _ = events.try_send(event);
                 async {}
             });
         if let Some(file) = &options.ca_file {

@@ -126,8 +126,9 @@ impl Tail {
         };
         if end < self.reader.position() {
             return Err(LogError::Unfit(format!(
-                "the log in NATS ends at {end}, and this server's store has what stood at {}: NATS lost its end. Restore \
-                 its files; or delete the stream, and fill the new one by `callboard import` from an export of this store",
+                "the log in NATS ends at {end}, and this server's store has what stood at {}: NATS lost its end. Restore its \
+                 files; or delete the stream, make this store a journal of its own by `callboard backup` and `callboard \
+                 restore --replace`, and a new stream begins with it",
                 self.reader.position()
             )));
         }

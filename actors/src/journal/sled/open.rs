@@ -76,7 +76,8 @@ pub enum OpenError {
     /// It is a copy of another log.
     #[error(
         "The journal in {dir} is a copy of another log than the one found, which was made since. Move the directory away, \
-         and it is filled from that one"
+         and it is filled from that one; or, if that one is empty, have it begin with this journal: `callboard backup` and \
+         `callboard restore --replace` make it a journal of its own"
     )]
     Foreign {
         /// The directory.

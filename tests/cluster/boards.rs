@@ -21,8 +21,6 @@ pub struct Boards {
     pub most: &'static str,
     /// How long a write is tried.
     pub stall: &'static str,
-    /// Further lines of the configuration.
-    pub more: &'static str,
     /// A folder that is there already.
     pub data: Option<PathBuf>,
 }
@@ -33,19 +31,18 @@ impl Boards {
         // Longer than a busy machine keeps a server from its next heartbeat.
         let silence = "5s";
         let servers = nats.iter().map(Nats::url).collect();
-        Self { servers, silence, most: "256MiB", stall: "15s", more: "", data: None }
+        Self { servers, silence, most: "256MiB", stall: "15s", data: None }
     }
 
     /// Starts a server, with an empty folder unless it is told otherwise, which may lead or stand by.
     pub fn begin(&self, node: &str) -> Server {
-        let Self { servers, silence, most, stall, more, data } = self;
+        let Self { servers, silence, most, stall, data } = self;
         let config = format!(
             r#"
             server.drain = "2s"
             log.filter = "info,access=warn"
             rate = {{ frames_per_second = 100000, frames_burst = 100000 }}
             journal.stall = "{stall}"
-            {more}
             [replication]
             node = "{node}"
             servers = {servers:?}

@@ -37,20 +37,14 @@ pub async fn check(server: &Server, token: &str, told: &Told) {
 pub async fn publications(server: &Server, token: &str) -> Vec<String> {
     let (mut all, mut after) = (Vec::new(), Some(0));
     while let Some(from) = after {
-        let page = page(server, token, from).await;
-        for message in &page {
+        let page = get(server, &format!("/channels/{CHANNEL}/messages?after={from}&limit=1000"), token).await;
+        for message in page["messages"].as_array().unwrap() {
             assert_eq!(message["seq"].as_u64(), Some(all.len() as u64 + 1), "{message}");
             all.push(message["content"].as_str().unwrap().to_owned());
         }
-        after = page.last().and_then(|message| message["seq"].as_u64());
+        after = page["next_after"].as_u64();
     }
     all
-}
-
-/// What comes behind a place in the channel, up to a thousand.
-pub async fn page(server: &Server, token: &str, after: u64) -> Vec<Value> {
-    let page = get(server, &format!("/channels/{CHANNEL}/messages?after={after}&limit=1000"), token).await;
-    page["messages"].as_array().unwrap().clone()
 }
 
 /// What is in a conversation, whose places are 1, 2, 3 … and whose ids are all different.

@@ -130,35 +130,6 @@ async fn a_log_that_is_full_takes_nothing_more_and_all_of_it_is_read() {
     assert_eq!(kept::publications(&server, &token).await, acknowledged);
 }
 
-/// What is kept no longer leaves the log as well, which is never full of what nobody can read any more.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_log_is_bounded_by_what_is_kept() {
-    let nats = [Nats::alone().await];
-    let retention = "retention = { channel_messages = 10, every = \"1s\" }";
-    let boards = Boards { most: "64MiB", more: retention, ..Boards::over(&nats) };
-    let server = boards.lead("first");
-    let token = any_token(&server);
-    let mut last = String::new();
-    // More than there is room for: 80 MB.
-    for round in 0..40 {
-        for number in 0..10 {
-            last = format!("{round} {number} {}", "x".repeat(200_000));
-            let (status, body) = publish(&server, &token, &json!(last)).await;
-            assert!(status < 300, "{round} {number}: {status}: {body}");
-        }
-        until("the log is let go of", async || {
-            let log = nats[0].log().await.unwrap();
-            log["state"]["bytes"].as_u64().unwrap() < 40 << 20
-        })
-        .await;
-    }
-    drop(server);
-    let server = boards.lead("second");
-    let page = kept::page(&server, &token, 40 * 10 - 1).await;
-    assert_eq!(page.len(), 1);
-    assert_eq!(page[0]["content"], last);
-}
-
 /// Whoever adds a log to a server that had none loses nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_was_alone_begins_a_log_with_all_that_it_has() {
@@ -173,14 +144,14 @@ async fn a_server_that_was_alone_begins_a_log_with_all_that_it_has() {
     let mut told = load.end().await;
     assert!(server.terminate().success());
 
-    let server = Boards { data, ..boards.clone() }.lead("first");
-    let mut second = boards.begin("second");
+    let mut server = Boards { data, ..boards.clone() }.lead("first");
+    server.says("the log keeps a copy of the store", PATIENCE);
+    let mut second = boards.stand_by("second");
     let load = Load::begin(&server, &token, "two").await;
     load.more(50).await;
     told.add(load.end().await);
     check(&server, &token, &told).await;
-    second.says("standing by", PATIENCE);
-    drop(server);
+    server.kill9();
     second.serving(PATIENCE);
     check(&second, &token, &told).await;
 }

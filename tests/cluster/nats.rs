@@ -90,9 +90,10 @@ impl Nats {
     fn begin(port: u16, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (monitor, store) = (self::port(), folder.path().join("store"));
+        // Room for what logs set aside, whatever the disk has.
         let config = format!(
             "server_name: n{port}\nlisten: \"127.0.0.1:{port}\"\nhttp: \"127.0.0.1:{monitor}\"\n\
-             jetstream {{ store_dir: {store:?} }}\n{more}"
+             jetstream {{ store_dir: {store:?}, max_file_store: 1TB }}\n{more}"
         );
         std::fs::write(folder.path().join("nats.conf"), config).unwrap();
         let child = spawn(&folder);

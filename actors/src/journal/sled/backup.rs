@@ -55,12 +55,11 @@ pub(super) struct Moment {
     pub position: u64,
 }
 
+/// Takes a key and its value.
+type Put<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<(), Fault>;
+
 /// Hands every pair of the store as it is now to `put`; answers which moment that was, and how many segments.
-pub(super) fn walk(
-    shared: &Arc<Shared>,
-    told: &dyn Fn(u64, u64),
-    put: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), Fault>,
-) -> Result<(Moment, u64), Fault> {
+pub(super) fn walk(shared: &Arc<Shared>, told: &dyn Fn(u64, u64), put: Put<'_>) -> Result<(Moment, u64), Fault> {
     let mut hold = Hold::new(shared);
     // Noted behind the hold: whatever the index that is copied speaks of stands before these.
     let moment = {

@@ -4,11 +4,9 @@
 //! the order of their appends. While one commit is synced, the next gathers by itself; where many are at work at once,
 //! the writer lingers a moment more, so that a commit, which costs the same whatever it holds, serves more of them.
 //!
-//! When a commit fails, its callers are told `STORE_UNAVAILABLE` and so is everybody who appends until the store works
-//! again. Memory still says what was acknowledged and nothing more, and all that a commit writes is segments from
-//! `next_segment` on; so before the store is ready again whatever of them did reach it is removed. Hence no failed
-//! commit comes back as a hole, nor its records beside those that take their numbers. Only if the process dies before
-//! that may records come back whose callers were told of an error; they are then whole, in order and without a double.
+//! What happens when a commit fails stands in `recovering`.
+
+mod recovering;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -17,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use ::sled::Batch;
 
-use super::checkpoint::{self, Checkpoint};
+use super::checkpoint;
 use super::draft::{Commit, Draft};
 use super::heads::Heads;
 use super::poison::streams;
@@ -45,9 +43,6 @@ const BYTES: usize = 384 * 1024;
 
 /// How long to wait before looking again whether sweeping is still held off.
 const HELD: Duration = Duration::from_millis(100);
-
-/// How long to wait before a failed store is tried again: at first, and at the most.
-const WAIT: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
 /// The writer thread.
 #[derive(Debug)]
@@ -235,68 +230,6 @@ impl Writer {
             };
         }
         Ok(())
-    }
-
-    /// Answers every append with an error until the store works again, or until the queue is closed.
-    fn recover(&mut self, fault: &Fault) {
-        if *read(&self.shared.health) == Health::Ready {
-            self.fail(fault);
-        }
-        let (mut wait, longest) = WAIT;
-        let mut reopen = !matches!(fault, Fault::Log(_));
-        loop {
-            let deadline = Instant::now() + wait;
-            self.refuse_until(deadline);
-            if self.shared.queue.closing().is_some() {
-                return;
-            }
-            self.shared.pulse.begin(Vec::new());
-            let restored = self.restore(reopen);
-            match self.shared.pulse.end().map_err(Fault::Stalled).and(restored) {
-                Ok(()) => break,
-                Err(fault) => {
-                    self.fail(&fault);
-                    reopen |= !matches!(fault, Fault::Log(_));
-                }
-            }
-            wait = longest.min(wait * 2);
-        }
-        log::info!("the store takes writes again");
-        *write(&self.shared.health) = Health::Ready;
-    }
-
-    fn refuse_until(&self, deadline: Instant) {
-        loop {
-            let jobs = self.shared.queue.take_until(deadline);
-            if jobs.is_empty() {
-                return;
-            }
-            self.shared.refuse(jobs);
-        }
-    }
-
-    /// Opens the store anew, if it is what failed, and takes what a failed commit left out of it and of its log.
-    fn restore(&self, reopen: bool) -> Result<(), Fault> {
-        let shared = &self.shared;
-        if reopen {
-            shared.store.reopen()?;
-        }
-        let next = read(&shared.state).next_segment;
-        let mut batch = Batch::default();
-        for left in shared.store.keys(b"s", &key::segment(next))? {
-            batch.remove(left);
-        }
-        shared.store.commit(batch)?;
-        // A checkpoint that seemed to fail may stand all the same; nothing was committed since.
-        if Checkpoint::read(&shared.store)?.next_segment > read(&shared.state).checkpoint {
-            write(&shared.state).settle();
-        }
-        shared.replica.as_ref().map_or(Ok(()), |replica| replica.renew(next))
-    }
-
-    fn fail(&self, fault: &Fault) {
-        log::error!("the store takes no writes: {fault}");
-        *write(&self.shared.health) = Health::Failed(fault.to_string());
     }
 }
 

@@ -245,7 +245,10 @@ impl Log for NatsLog {
         let step = self.wait_for(tail.step(&self.link, &self.pulse, &self.myself))?;
         if let Step::Lead { position } = step {
             *place = Place { tail: None, term: position, last: position };
-            self.wait_for(self.count())?;
+            if let Err(error) = self.wait_for(self.count()) {
+                log::warn!("what the log holds cannot be counted, so a copy of the store is kept: {error}");
+                self.appended.store(self.enough, Ordering::Relaxed);
+            }
             self.pulse.lead(Some(position));
         }
         Ok(step)

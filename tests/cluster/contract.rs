@@ -56,9 +56,13 @@ static NATS: LazyLock<Server> = LazyLock::new(|| {
     assert!(program.exists(), "NATS is not there: run tests/cluster/setup");
     let folder = tempfile::tempdir().unwrap();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let script = r#""$0" --jetstream --addr 127.0.0.1 --port "$1" --store_dir "$2" >/dev/null 2>&1 & cat; kill -9 $!"#;
+    // Room for what so many logs set aside, whatever the disk has.
+    let config =
+        format!("listen: \"127.0.0.1:{port}\"\njetstream {{ store_dir: {:?}, max_file_store: 1TB }}\n", folder.path());
+    std::fs::write(folder.path().join("nats.conf"), config).unwrap();
+    let script = r#""$0" --config "$1/nats.conf" >/dev/null 2>&1 & cat; kill -9 $!; wait; rm -rf "$1""#;
     let mut shell = Command::new("sh");
-    shell.args(["-c", script]).arg(program).arg(port.to_string()).arg(folder.path());
+    shell.args(["-c", script]).arg(program).arg(folder.path());
     let shell = shell.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     wait_for(port);
     Server { url: format!("nats://127.0.0.1:{port}"), _folder: folder, _shell: shell }

@@ -156,6 +156,38 @@ async fn a_server_that_was_alone_begins_a_log_with_all_that_it_has() {
     check(&second, &token, &told).await;
 }
 
+/// A log that is lost does not take what its servers hold with it: one of them begins the next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_is_lost_begins_anew_with_what_a_server_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let first = Nats::alone().await;
+    let over = |nats: Nats| (Boards { data: Some(data.clone()), ..Boards::over(std::slice::from_ref(&nats)) }, nats);
+    let (boards, nats) = over(first);
+    let mut server = boards.lead("first");
+    let token = any_token(&server);
+    let load = Load::begin(&server, &token, "one").await;
+    load.more(50).await;
+    let told = load.end().await;
+    assert!(server.terminate().success());
+    drop(nats);
+
+    let (boards, _nats) = over(Nats::alone().await);
+    let mut server = boards.begin("first");
+    assert_eq!(server.wait_for(PATIENCE).code(), Some(1));
+    assert!(server.stderr().contains("another log"), "{}", server.stderr());
+    let lines = folder.path().join("all.jsonl");
+    server.tool(&["export", lines.to_str().unwrap()]);
+    std::fs::rename(data.join("journal"), data.join("journal.before")).unwrap();
+    server.tool(&["import", lines.to_str().unwrap()]);
+    server.begin_again();
+    server.serving(PATIENCE);
+    check(&server, &token, &told).await;
+    let load = Load::begin(&server, &token, "two").await;
+    load.more(20).await;
+    check(&server, &token, &load.end().await).await;
+}
+
 /// A server that greets as NATS of a given version does.
 async fn greeter(version: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

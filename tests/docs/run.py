@@ -1,7 +1,7 @@
 """Runs the commands of the documents: every block of `sh`, those of a document one after another, in a world of its own.
 
-What differs from a person's terminal: ports are free ones, `callboard serve` goes on in the background once it is ready
-(and ends before the next one starts), what follows events for ever does so for five seconds, `cargo build` and `cargo run` use the program that was built already, `cargo test`
+What differs from a person's terminal: ports are free ones, `callboard serve` and `nats-server` go on in the background once
+they are ready (the former ends before the next one starts), what follows events for ever does so for five seconds, `cargo build` and `cargo run` use the program that was built already, `cargo test`
 is left to the other steps of .ci/run, and an HTTP error fails a `curl`.
 """
 
@@ -14,7 +14,9 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PORTS = ["3001", "8765", "8000", "8001"]
+PORTS = ["3001", "8765", "8000", "8001", "4222"]
+# Where tests/cluster/setup puts NATS.
+NATS = ROOT / "tests/cluster/.tools/bin"
 # Pages of measurements: what they show is run by benches/load/run and by a profiler, on optimised builds.
 MEASURED = ["performance.md", "profile.md"]
 PATIENCE = 300  # seconds for a document, so that nothing hangs; it paces nothing
@@ -42,6 +44,10 @@ callboard() {
         tail* | watch* | *--watch*) endless "$@" ;;
         *) "$CALLBOARD" "$@" ;;
     esac
+}
+nats-server() {
+    command nats-server --port "$NATS_PORT" "$@" 2>nats.err &
+    until grep -q 'Server is ready' nats.err; do kill -0 $! || { cat nats.err; exit 1; }; sleep 0.1; done
 }
 cargo() { case "$1" in run) up serve ;; build | test) : ;; *) echo "cargo $1 is not known here"; return 1 ;; esac; }
 curl() {
@@ -78,7 +84,7 @@ def run(path, program):
     script = re.sub(r"(localhost|127\.0\.0\.1):(%s)\b" % "|".join(PORTS), lambda at: f"127.0.0.1:{ports[at[2]]}", script)
     with tempfile.TemporaryDirectory() as world:
         environment = {
-            "PATH": os.environ["PATH"], "HOME": world, "CALLBOARD": program, "CALLBOARD_BIND": f"127.0.0.1:{ports['3001']}",
+            "PATH": f"{NATS}:{os.environ['PATH']}", "NATS_PORT": ports["4222"], "HOME": world, "CALLBOARD": program, "CALLBOARD_BIND": f"127.0.0.1:{ports['3001']}",
             "CALLBOARD_URL": f"http://127.0.0.1:{ports['3001']}",
         }
         done = subprocess.run(

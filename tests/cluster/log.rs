@@ -71,6 +71,25 @@ async fn servers_of_nats_are_killed_and_the_same_server_goes_on() {
     assert!(!second.printed().contains("listening"), "another leads:\n{}", second.stderr());
 }
 
+/// Each in turn, so that one of them is the one that the server is connected to, and one leads the log.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_of_nats_that_stalls_is_left_for_another() {
+    let mut nats = Nats::three().await;
+    let mut server = Boards { silence: "10m", stall: "5m", ..Boards::over(&nats) }.lead("first");
+    let token = any_token(&server);
+    let load = Load::begin(&server, &token, "one").await;
+    for one in &mut nats {
+        one.signal("STOP");
+        load.more(50).await;
+        one.signal("CONT");
+        one.healthy().await;
+    }
+    assert_eq!(load.refusals(), 0, "somebody was refused");
+    let told = load.end().await;
+    check(&server, &token, &told).await;
+    server.serving(PATIENCE);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_majority_nothing_is_acknowledged_and_with_one_again_all_goes_on() {
     let mut nats = Nats::three().await;

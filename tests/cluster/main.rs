@@ -15,3 +15,4 @@ mod log;
 mod nats;
 mod patience;
 mod takeover;
+mod wire;

@@ -50,6 +50,12 @@ impl Nats {
         let _ = self.child.wait();
     }
 
+    /// Sends a signal, named without `SIG`.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status().unwrap();
+        assert!(status.success(), "kill -{name} failed");
+    }
+
     /// Starts it again at the same place over the same folder; `healthy` waits for it.
     pub fn begin_again(&mut self) {
         self.kill9();

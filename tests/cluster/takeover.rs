@@ -12,6 +12,7 @@ use crate::kept::{self, check};
 use crate::load::{CHANNEL, Load, Told, publish_again};
 use crate::nats::Nats;
 use crate::patience::PATIENCE;
+use crate::wire::Wire;
 
 /// Somebody who listens to the channel, over lost connections.
 struct Listener {
@@ -126,6 +127,37 @@ async fn a_leader_that_was_stopped_for_a_while_acknowledges_nothing_more() {
     check(&second, &token, &told).await;
     first.begin_again();
     first.says("standing by", PATIENCE);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_is_cut_off_acknowledges_nothing_more() {
+    let nats = [Nats::alone().await];
+    let (boards, wire) = (Boards::over(&nats), Wire::to(&nats[0]).await);
+    let mut first = Boards { servers: vec![wire.url()], ..boards.clone() }.lead("first");
+    let mut second = boards.stand_by("second");
+    let token = any_token(&first);
+    let mut late = first.connect(&format!("/ws?token={token}")).await;
+    let load = Load::begin(&first, &token, "one").await;
+    load.more(100).await;
+    wire.cut();
+    second.serving(PATIENCE);
+    let data = json!({ "channel": CHANNEL, "content": "too late" });
+    late.send(json!({ "id": "late", "type": "publish", "data": data })).await;
+    let load_on_second = Load::begin(&second, &token, "two").await;
+    load_on_second.more(50).await;
+    // What the old leader had sent arrives after all.
+    wire.mend();
+    while let Heard::Json(frame) = late.heard_within(PATIENCE).await.expect("nothing comes") {
+        assert_ne!(frame["type"], "published", "{frame}");
+    }
+    let mut told = load.end().await;
+    assert_eq!(first.wait_for(PATIENCE).code(), Some(1), "{}", first.stderr());
+    // What it did not get an answer to may have been in the log before the cut, and in the other's hands then.
+    told.refused.clear();
+    told.add(load_on_second.end().await);
+    check(&second, &token, &told).await;
+    let all = kept::publications(&second, &token).await;
+    assert!(!all.iter().any(|content| content == "too late"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -26,10 +26,11 @@ pub fn init(filter: &str) {
     }
 }
 
-/// Whether a record is of the library that speaks to models, whatever the filter says of it. It quotes what their
-/// servers reply, which may repeat the key they were sent; the runtime says the same with the key taken out.
+/// Whether a record is of a library that quotes credentials, whatever the filter says of it: the one that speaks to
+/// models what their servers reply, which may repeat the key they were sent, the one that speaks to NATS its address with
+/// the password. The runtime says the same without.
 fn quotes(target: &str) -> bool {
-    target.split("::").next() == Some("genai")
+    matches!(target.split("::").next(), Some("genai" | "async_nats"))
 }
 
 /// A record as it is written, with its newline.

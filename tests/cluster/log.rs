@@ -242,3 +242,16 @@ async fn a_nats_that_is_too_old_is_refused_at_the_start() {
     let said = server.stderr();
     assert!(said.contains("2.9.10") && said.contains("2.12"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_of_nats_is_never_printed() {
+    let nats = Nats::alone().await;
+    let url = nats.url().replace("nats://", "nats://somebody:never-to-be-seen@");
+    let config = format!("log.filter = \"trace\"\n[replication]\nservers = [{url:?}]\nmax_bytes = \"16MiB\"\n");
+    let mut server = Setup::with(&config).begin();
+    server.serving(PATIENCE);
+    let settings = call(&server, Method::GET, "/settings", "", None).await.1;
+    assert!(settings.contains("(hidden)@"), "{settings}");
+    let printed = [settings, server.stderr(), server.printed()].concat();
+    assert!(!printed.contains("never-to-be-seen"), "{printed}");
+}

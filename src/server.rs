@@ -1,13 +1,14 @@
 //! Composition: configuration → journal → runtime → HTTP → drain.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::{App as ActixApp, HttpServer, web};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use callboard_actors::brain::maker;
@@ -61,18 +62,7 @@ pub async fn run(config: Config, greet: Greeting) -> anyhow::Result<()> {
     // First, because it makes the data folder, for its owner alone.
     let auth = Authenticator::new(&config.auth, &config.server.data_dir)?;
     let mut told_to_end = std::pin::pin!(wait_for_the_end());
-    let settings = config.clone();
-    // It waits for its turn where several servers share a log.
-    let opening = web::block(move || journal::open(&settings));
-    let opened = tokio::select! {
-        opened = opening => opened.context("The journal could not be opened")??,
-        end = &mut told_to_end => {
-            end?;
-            log::info!("stopped before its turn came");
-            // A thread waits for that turn; it may end at any moment.
-            std::process::exit(0);
-        }
-    };
+    let opened = open_journal(&config, told_to_end.as_mut()).await?;
     let (journal, recovered) = (opened.journal, opened.recovered);
     let keeper = keep(&config, journal.clone())?;
     control::listen(&config.server.data_dir, &journal)?;
@@ -102,16 +92,12 @@ pub async fn run(config: Config, greet: Greeting) -> anyhow::Result<()> {
     app.set_ready(true);
     greet(&app.config, &addresses);
 
-    let end = tokio::select! {
-        end = told_to_end => end,
-        by = journal::deposed(opened.log.as_deref()) => Err(anyhow::anyhow!("{by} leads now; started again, this server stands by")),
-    };
-    if end.is_err() {
-        // Nothing that is still open can be acknowledged any more.
-        app.set_ready(false);
-        app.reaper.close_all(&close::draining());
-        handle.stop(false).await;
-        return end;
+    tokio::select! {
+        end = told_to_end => end?,
+        by = journal::deposed(opened.log.as_deref()) => {
+            hang_up(&app, handle).await;
+            bail!("{by} leads now; started again, this server stands by");
+        }
     }
     stop(&app, &mcp, handle, drain).await;
     let _ = serving.await;
@@ -123,6 +109,24 @@ pub async fn run(config: Config, greet: Greeting) -> anyhow::Result<()> {
     closed.map_err(|error| anyhow::anyhow!("The journal could not be closed: {error}"))?;
     log::info!("stopped");
     Ok(())
+}
+
+/// Opens the journal; where several servers share a log, when it is this one's turn.
+async fn open_journal(
+    config: &Config,
+    told_to_end: Pin<&mut impl Future<Output = anyhow::Result<()>>>,
+) -> anyhow::Result<journal::Opened> {
+    let settings = config.clone();
+    let opening = web::block(move || journal::open(&settings));
+    tokio::select! {
+        opened = opening => opened.context("The journal could not be opened")?,
+        end = told_to_end => {
+            end?;
+            log::info!("stopped before its turn came");
+            // A thread waits for that turn; it may end at any moment.
+            std::process::exit(0);
+        }
+    }
 }
 
 /// Starts the keeper; it ends when what this gives is dropped.
@@ -266,6 +270,13 @@ async fn wait_for_the_end() -> anyhow::Result<()> {
         _ = int.recv() => log::info!("SIGINT: draining"),
     }
     Ok(())
+}
+
+/// Ends at once: nothing that is still open can be acknowledged any more.
+async fn hang_up(app: &web::Data<App>, server: ServerHandle) {
+    app.set_ready(false);
+    app.reaper.close_all(&close::draining());
+    server.stop(false).await;
 }
 
 /// Not ready, no new runs, those that are open get their time, sockets are told to go.

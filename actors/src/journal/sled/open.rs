@@ -154,7 +154,8 @@ fn remove_unfinished_snapshots(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn check_format(store: &Store, mark: Option<Watermark>) -> Result<(), OpenError> {
+/// Whether this version knows the format; an older one is taken over.
+pub(super) fn check_format(store: &Store, mark: Option<Watermark>) -> Result<(), OpenError> {
     let dir = store.dir().to_owned();
     let fault = |fault| refusal(store.dir(), fault);
     let Some(value) = store.get_raw(key::FORMAT).map_err(fault)? else {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use ::sled::Batch;
 use serde::{Deserialize, Serialize};
 
-use super::open::{OpenError, Opened, read_state, refusal, replay};
+use super::open::{OpenError, Opened, check_format, read_state, refusal, replay};
 use super::store::{Fault, Store, seal};
 use super::watermark::{Keeper, Watermark};
 use super::{Shared, backup, checkpoint, key, read, write};
@@ -96,6 +96,7 @@ fn begin(dir: &Path, opened: &Opened, log: &dyn Log, watermark: &mut Keeper) -> 
         Some(_) => Err(OpenError::Foreign { dir: dir.to_owned() }),
         None if read(&opened.state).next_segment == 0 => {
             let position = fill(opened, log, watermark).map_err(fault)?;
+            check_format(&opened.store, None)?;
             Ok(Place { lineage, position })
         }
         None if log.is_empty().map_err(|error| fault(error.into()))? => Ok(Place { lineage, position: 0 }),

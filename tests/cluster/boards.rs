@@ -21,6 +21,8 @@ pub struct Boards {
     pub most: &'static str,
     /// How long a write is tried.
     pub stall: &'static str,
+    /// Which log.
+    pub name: &'static str,
     /// A folder that is there already.
     pub data: Option<PathBuf>,
 }
@@ -31,12 +33,12 @@ impl Boards {
         // Longer than a busy machine keeps a server from its next heartbeat.
         let silence = "5s";
         let servers = nats.iter().map(Nats::url).collect();
-        Self { servers, silence, most: "256MiB", stall: "15s", data: None }
+        Self { servers, silence, most: "256MiB", stall: "15s", name: "callboard", data: None }
     }
 
     /// Starts a server, with an empty folder unless it is told otherwise, which may lead or stand by.
     pub fn begin(&self, node: &str) -> Server {
-        let Self { servers, silence, most, stall, data } = self;
+        let Self { servers, silence, most, stall, name, data } = self;
         let config = format!(
             r#"
             server.drain = "2s"
@@ -45,6 +47,7 @@ impl Boards {
             journal.stall = "{stall}"
             [replication]
             node = "{node}"
+            name = "{name}"
             servers = {servers:?}
             replicas = {}
             silence = "{silence}"

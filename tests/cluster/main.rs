@@ -8,6 +8,7 @@
 mod harness;
 
 mod boards;
+mod chaos;
 mod contract;
 mod kept;
 mod load;

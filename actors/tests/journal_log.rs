@@ -6,13 +6,16 @@ mod ledger;
 #[path = "journal/support.rs"]
 mod support;
 
+use std::fs::File;
+use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use callboard_actors::journal::log::Log;
-use callboard_actors::journal::sled::{OpenError, Options, SledJournal};
+use callboard_actors::journal::sled::{Disk, OpenError, Options, SledJournal};
 use callboard_actors::journal::{Entry, Health, Journal, Position};
 use callboard_actors::protocol::Code;
 use ledger::{Ledger, Server};
@@ -201,4 +204,53 @@ fn a_store_that_was_not_filled_to_the_end_begins_anew() {
     torn.torn.store(true, Ordering::SeqCst);
     assert!(matches!(refused(second.path(), options(&torn, 7)), OpenError::Log { .. }));
     assert_eq!(read_all(&*open(second.path(), &ledger.server()), stream), texts);
+}
+
+/// A disk that answers when it is let.
+#[derive(Debug, Default)]
+struct Slow(Mutex<bool>, Condvar);
+
+impl Slow {
+    fn hold(&self, held: bool) {
+        *self.0.lock().unwrap() = held;
+        self.1.notify_all();
+    }
+}
+
+impl Disk for Slow {
+    fn sync(&self, _: &File) -> io::Result<()> {
+        drop(self.1.wait_while(self.0.lock().unwrap(), |held| *held).unwrap());
+        Ok(())
+    }
+
+    fn room(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_was_given_up_counts_again_where_another_leader_let_it_count() {
+    let ledger = Ledger::new("log");
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (server, disk) = (ledger.server(), Arc::new(Slow::default()));
+    let stall = Duration::from_millis(200);
+    let settings = Options { disk: Arc::clone(&disk) as Arc<dyn Disk>, stall, ..options(&server, 1_000_000) };
+    let old = SledJournal::open(first.path(), settings).unwrap();
+    let stream = make(&*old, "log");
+    disk.hold(true);
+    // In the log, and on this disk when nobody waits for it any more.
+    assert_eq!(write(&*old, stream, 2, "two").unwrap_err().code, Code::StoreUnavailable);
+    let new = open(second.path(), &ledger.server());
+    assert_eq!(read_all(&*new, stream)[1..], [b"two"]);
+    disk.hold(false);
+    // It takes out what it gave up, and hears that it leads no more.
+    while !matches!(old.health(), Health::Failed(why) if why.contains("leads now")) {
+        thread::yield_now();
+    }
+    assert!(old.close().is_err());
+    drop(old);
+    write(&*new, stream, 3, "three").unwrap();
+    drop(new);
+    let again = open(first.path(), &ledger.server());
+    assert_eq!(read_all(&*again, stream)[1..], [&b"two"[..], b"three"]);
 }

@@ -1,6 +1,6 @@
 //! Following the log until it is this server's turn to lead.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::consumer::pull::Ordered;
 use futures_util::StreamExt;
@@ -21,6 +21,9 @@ const QUIET: Duration = Duration::from_millis(20);
 /// How long to wait for a message until it is asked again whether the leader lives.
 const WAIT: Duration = Duration::from_millis(100);
 
+/// How long a server of NATS that leads the stream no more may speak of an end that is not the end any more, with room.
+const STALE: Duration = Duration::from_secs(20);
+
 /// How long the attempt to lead may take until the log is read again.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -39,6 +42,8 @@ pub(super) struct Tail {
     messages: Option<Ordered>,
     /// Who was last said to lead.
     told: Option<String>,
+    /// Since when the log is said to end before what was read of it.
+    lost: Option<Instant>,
 }
 
 impl std::fmt::Debug for Tail {
@@ -50,7 +55,7 @@ impl std::fmt::Debug for Tail {
 impl Tail {
     /// A place behind `position`, whose next segment is number `next`.
     pub fn new(position: u64, next: u64) -> Self {
-        Self { reader: Reader::new(position, next), messages: None, told: None }
+        Self { reader: Reader::new(position, next), messages: None, told: None, lost: None }
     }
 
     /// Waits for what there is to do next.
@@ -116,7 +121,7 @@ impl Tail {
     }
 
     /// Whether everything was read, by what the stream's leader says.
-    async fn is_at_the_end(&self, link: &Link) -> Result<bool, LogError> {
+    async fn is_at_the_end(&mut self, link: &Link) -> Result<bool, LogError> {
         let end = match link.last().await {
             Ok(last) => last.map_or(0, |last| last.sequence),
             Err(error) => {
@@ -124,15 +129,19 @@ impl Tail {
                 return Ok(false);
             }
         };
-        if end < self.reader.position() {
-            return Err(LogError::Unfit(format!(
-                "the log in NATS ends at {end}, and this server's store has what stood at {}: NATS lost its end. Restore its \
-                 files; or delete the stream, make this store a journal of its own by `callboard backup` and `callboard \
-                 restore --replace`, and a new stream begins with it",
-                self.reader.position()
-            )));
+        if end >= self.reader.position() {
+            self.lost = None;
+            return Ok(end == self.reader.position());
         }
-        Ok(end == self.reader.position())
+        if self.lost.get_or_insert_with(Instant::now).elapsed() < STALE {
+            return Ok(false);
+        }
+        Err(LogError::Unfit(format!(
+            "the log in NATS ends at {end}, and this server's store has what stood at {}: NATS lost its end. Restore its \
+             files; or delete the stream, make this store a journal of its own by `callboard backup` and `callboard \
+             restore --replace`, and a new stream begins with it",
+            self.reader.position()
+        )))
     }
 
     /// Appends a term of this server's behind all that was read. `None` if somebody was faster, or nobody answers.

@@ -198,6 +198,12 @@ impl Replica {
         Ok(position)
     }
 
+    /// Notes in `batch` that the store is at `position` again: what it had from behind that is taken out. It is read again
+    /// if this server should follow next, and may count then.
+    pub fn step_back(&self, position: u64, batch: &mut Batch) -> Result<(), Fault> {
+        Place { lineage: self.lineage.clone(), position }.put(batch)
+    }
+
     /// Makes void what the log holds from segment `next` on.
     pub fn renew(&self, next: u64) -> Result<(), Fault> {
         self.log.renew(next)?;

@@ -64,10 +64,16 @@ impl Writer {
         if reopen {
             shared.store.reopen()?;
         }
-        let next = read(&shared.state).next_segment;
+        let (next, position) = {
+            let state = read(&shared.state);
+            (state.next_segment, state.position)
+        };
         let mut batch = Batch::default();
         for left in shared.store.keys(b"s", &key::segment(next))? {
             batch.remove(left);
+        }
+        if let Some(replica) = &shared.replica {
+            replica.step_back(position, &mut batch)?;
         }
         shared.store.commit(batch)?;
         // A checkpoint that seemed to fail may stand all the same; nothing was committed since.

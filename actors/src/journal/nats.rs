@@ -1,13 +1,14 @@
 //! A log in a stream of NATS JetStream, version 2.12 or newer.
 //!
 //! The stream `NAME` holds the subject `NAME.log`; each append carries the sequence of the message that it expects to be
-//! the last (`Nats-Expected-Last-Subject-Sequence`), which is what settles who leads, and an id (`Nats-Msg-Id`), so that it may be
-//! sent again. Beside it stand copies of a store (`NAME.copy`, `NAME.copied`); heartbeats of the leader go over the subject `NAME.beat`
-//! without being kept. One thread of its own serves
-//! the connection; callers block.
+//! the last (`Nats-Expected-Last-Subject-Sequence`), which is what settles who leads, and an id (`Nats-Msg-Id`), so that
+//! it may be sent again. Beside it stand copies of a store (`NAME.copy`, `NAME.copied`); heartbeats of the leader go over
+//! the subject `NAME.beat` without being kept. One thread of its own serves the connection; callers block.
 
 mod beat;
 mod copies;
+mod kept;
+mod leading;
 mod link;
 mod message;
 mod putting;
@@ -28,21 +29,15 @@ pub use link::Options;
 use super::Health;
 use super::log::{Keeping, Log, LogError, Mark, Pair, Step};
 use beat::Pulse;
-use copies::Copying;
+use kept::Kept;
+use leading::said;
 use link::Link;
 use message::Message;
-use putting::{Last, NotPut};
 use tail::{Myself, Tail};
-
-/// Bytes of segments in a message, less than what NATS takes by default (1 MiB).
-const BYTES: usize = 512 << 10;
 
 /// What part of the stream's bytes is appended until another copy of the store is kept: the log goes back to the copy
 /// before the last, so that two parts are log, and as much is left for two copies.
 const SHARE: u64 = 8;
-
-/// What a message has besides its segments, at the most.
-const FRAME: usize = 8 << 10;
 
 /// How long an append may take until this server is not ready.
 const LATE: Duration = Duration::from_secs(2);
@@ -52,9 +47,6 @@ const EVENTS: usize = 64;
 
 /// How long a new term, or a farewell, is tried.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// How often a new term is tried where messages of one's own come in between.
-const ATTEMPTS: usize = 3;
 
 /// A log in NATS.
 #[derive(Debug)]
@@ -128,87 +120,6 @@ impl NatsLog {
         }
     }
 
-    /// How much was appended since the last copy, about: what the leaders before did not get round to counts too. A log
-    /// that begins where a store is, and has no copy of that yet, wants one at once.
-    async fn count(&self) -> Result<(), LogError> {
-        let info = self.link.stream.get_info().await.map_err(|error| LogError::Unavailable(error.to_string()))?;
-        let state = info.state;
-        let appended = match self.link.copied().await? {
-            None if self.link.begins_late().await? => u64::MAX / 2,
-            None => state.bytes,
-            Some(copied) => {
-                let since = state.last_sequence.saturating_sub(copied.position);
-                (state.bytes / state.messages.max(1)).saturating_mul(since)
-            }
-        };
-        self.appended.fetch_max(appended, Ordering::Relaxed);
-        Ok(())
-    }
-
-    async fn put_commit(&self, place: &mut Place, first: u64, segments: &[Vec<u8>]) -> Result<u64, LogError> {
-        let most = BYTES.min(self.link.room.saturating_sub(FRAME));
-        let (mut first, mut rest) = (first, segments);
-        while !rest.is_empty() {
-            let (part, others) = rest.split_at(fitting(rest, most));
-            let message = Message::Part { term: place.term, first, last: others.is_empty(), segments: part.to_vec() };
-            let body = message.encode().map_err(|error| LogError::Unavailable(error.to_string()))?;
-            let id = format!("{}-{first}", place.term);
-            self.appended.fetch_add(body.len() as u64, Ordering::Relaxed);
-            let put = self.link.put(place.last, &id, body, self.patience).await;
-            place.last = put.map_err(|not| self.refused(not))?;
-            first += part.len() as u64;
-            rest = others;
-        }
-        Ok(place.last)
-    }
-
-    async fn put_term(&self, place: &mut Place, next: u64) -> Result<u64, LogError> {
-        let mut refused = LogError::Unavailable("the log changes all the time".to_owned());
-        for _ in 0..ATTEMPTS {
-            let last = self.link.last().await.map_err(LogError::Unavailable)?;
-            if let Some(last) = last.as_ref().filter(|last| last.message.term(last.sequence) > place.term) {
-                if !self.is_mine(last) {
-                    return Err(self.lost(last));
-                }
-                place.term = last.sequence;
-            }
-            let behind = last.map_or(0, |last| last.sequence);
-            match self.link.put_term(behind, next, &self.myself, PATIENCE).await? {
-                Ok(position) => {
-                    (place.term, place.last) = (position, position);
-                    self.pulse.lead(Some(position));
-                    return Ok(position);
-                }
-                Err(not) => refused = LogError::Unavailable(said(&not)),
-            }
-        }
-        Err(refused)
-    }
-
-    fn is_mine(&self, last: &Last) -> bool {
-        matches!(&last.message, Message::Term { nonce, .. } if *nonce == self.myself.nonce)
-    }
-
-    fn refused(&self, not: NotPut) -> LogError {
-        match not {
-            NotPut::Overtaken(last) => self.lost(&last),
-            NotPut::Full(_) => {
-                self.full.store(true, Ordering::Relaxed);
-                LogError::Unavailable(said(&not))
-            }
-            NotPut::Unavailable(why) => LogError::Unavailable(why),
-        }
-    }
-
-    fn lost(&self, last: &Last) -> LogError {
-        let by = match &last.message {
-            Message::Term { node, .. } => node.clone(),
-            _ => "another server".to_owned(),
-        };
-        self.pulse.depose(&by);
-        LogError::Deposed(by)
-    }
-
     fn place(&self) -> MutexGuard<'_, Place> {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -228,7 +139,7 @@ impl Log for NatsLog {
     }
 
     fn keep(&self) -> Result<Box<dyn Keeping + '_>, LogError> {
-        Ok(Box::new(Kept { log: self, copying: Copying::new(), begun: self.appended.load(Ordering::Relaxed) }))
+        Ok(Box::new(Kept::new(self)))
     }
 
     fn copy(&self, each: &mut dyn FnMut(Vec<Pair>) -> Result<(), LogError>) -> Result<Option<Mark>, LogError> {
@@ -298,30 +209,6 @@ impl Log for NatsLog {
     }
 }
 
-/// A copy of the store on its way into the stream.
-struct Kept<'a> {
-    log: &'a NatsLog,
-    copying: Copying,
-    /// Bytes that had been appended when it began.
-    begun: u64,
-}
-
-impl Keeping for Kept<'_> {
-    fn put(&mut self, pairs: Vec<Pair>) -> Result<(), LogError> {
-        let (link, copying) = (&self.log.link, &mut self.copying);
-        self.log.wait_for(copying.put(link, pairs))
-    }
-
-    fn finish(self: Box<Self>, mark: Mark) -> Result<(), LogError> {
-        let Self { log, copying, begun } = *self;
-        log.wait_for(copying.finish(&log.link, mark))?;
-        // Another thread may have added since; it may be less than `begun`, where the log began with this copy.
-        let left = |appended: u64| Some(appended.saturating_sub(begun));
-        let _ = log.appended.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left);
-        Ok(())
-    }
-}
-
 impl Drop for NatsLog {
     /// A runtime must not be waited for where others run.
     fn drop(&mut self) {
@@ -342,22 +229,4 @@ async fn mind(mut events: mpsc::Receiver<Event>, pulse: std::sync::Weak<Pulse>) 
             other => log::warn!("NATS: {other}"),
         }
     }
-}
-
-fn said(not: &NotPut) -> String {
-    match not {
-        NotPut::Overtaken(last) => format!("message {} stands in its place", last.sequence),
-        NotPut::Full(why) => format!("the log in NATS is full: {why}"),
-        NotPut::Unavailable(why) => why.clone(),
-    }
-}
-
-/// How many of the segments, one at least, a message of so many bytes can hold.
-fn fitting(segments: &[Vec<u8>], most: usize) -> usize {
-    let mut bytes = 0;
-    let fit = segments.iter().take_while(|segment| {
-        bytes += segment.len() + size_of::<u64>();
-        bytes <= most
-    });
-    fit.count().max(1)
 }

@@ -34,10 +34,13 @@ const OWN_AGENTS: f64 = 3.0;
 /// How memory may differ at the end from what it was after the warm-up.
 const TOLERANCE: f64 = 0.10;
 
-/// Places leave memory soon; nobody is held up by a rate that is meant for people. A small cache fills during the
-/// warm-up, so that what grows afterwards is something else: sled keeps more than the cache for a while, see "Soak" in
-/// `docs/reliability.md`.
-const CONFIG: &str = "[runtime]\nidle = \"2s\"\ndedup_window = \"2s\"\n[log]\nfilter = \"error\"\n\
+/// How often, in seconds, what was acknowledged is looked for while the clients come and go: several times in the time
+/// for which it is kept.
+const CHECKS: usize = 15;
+
+/// Two minutes of the past are kept, so that the store is as large at the end as after the warm-up. Places leave memory
+/// soon, the cache is small, and nobody is held up by a rate that is meant for people.
+const CONFIG: &str = "[retention]\nconversation_age = \"2m\"\nchannel_age = \"2m\"\nevery = \"5s\"\n[runtime]\nidle = \"2s\"\ndedup_window = \"2s\"\n[log]\nfilter = \"error\"\n\
     [journal]\ncache = \"8MiB\"\n[rate]\nframes_per_second = 1000000\nframes_burst = 1000000\n\
     channel_frames_per_second = 1000000\nchannel_frames_burst = 1000000";
 
@@ -131,8 +134,6 @@ async fn soak(args: &Args) -> bool {
     samples.push(after.clone());
 
     judge(&scene, &before, &after);
-    let own = server.tool(&["token", "--tenant", "default", "--agent", "reader"]);
-    scene.ledger.check(&server, &own).await;
     if !server.terminate().success() {
         scene.ledger.violation("the server did not stop as it should".to_owned());
     }
@@ -142,6 +143,7 @@ async fn soak(args: &Args) -> bool {
 fn scene(server: &Server, args: &Args) -> Scene {
     let share = args.clients / 5;
     let mut names: Vec<String> = (0..args.workers).map(|number| format!("worker-{number}")).collect();
+    names.push("reader".to_owned());
     for number in 0..share {
         names.extend(["publisher", "threads", "slow"].map(|role| format!("{role}-{number}")));
     }
@@ -178,6 +180,9 @@ async fn load(
     }
     while began.elapsed() < length {
         samples.push(Sample::take(server, since).await);
+        if samples.len().is_multiple_of(CHECKS) {
+            scene.ledger.check(server, scene.token("reader")).await;
+        }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     scene.over.store(true, Ordering::Relaxed);
@@ -186,6 +191,8 @@ async fn load(
             scene.ledger.violation(format!("a client failed: {error}"));
         }
     }
+    scene.ledger.check(server, scene.token("reader")).await;
+    scene.ledger.check_again(server, scene.token("reader")).await;
     began.elapsed()
 }
 

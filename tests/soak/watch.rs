@@ -13,7 +13,8 @@ pub struct Sample {
     pub at: f64,
     /// Resident memory, in KiB.
     pub memory: u64,
-    /// Threads of the process by their names, but for those of the allocator, which starts them when it first needs them.
+    /// Threads of the process by their names, but for those of the allocator, which starts them when it first needs them,
+    /// and of sled's pool, which come and go with what is written: at rest, what is not kept any more is taken out.
     pub threads: BTreeMap<String, u64>,
     /// Open descriptors of the process.
     pub descriptors: u64,
@@ -84,7 +85,7 @@ fn threads(pid: u32) -> BTreeMap<String, u64> {
     for task in std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
         // One that ended meanwhile has none.
         let name = std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
-        if !name.is_empty() && !name.starts_with("jemalloc") {
+        if !name.is_empty() && !["jemalloc", "sled-io"].iter().any(|own| name.starts_with(own)) {
             *names.entry(name.trim().to_owned()).or_default() += 1;
         }
     }

@@ -63,8 +63,10 @@ impl Channel {
                 }
             }
             Err(error) => {
-                // What is gone does not come back: the reader is told so, and hears what comes from here on.
-                if error.code == Code::CursorExpired {
+                // What is gone does not come back: the reader is told so, and hears what comes from here on, unless it
+                // has gone meanwhile.
+                let listens = channel.listeners.manner(request.outbox.session).is_some();
+                if error.code == Code::CursorExpired && listens {
                     channel.listeners.put(request.outbox.clone(), to, true);
                 }
                 request.refuse(error);

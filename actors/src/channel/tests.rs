@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::house::{House, Settings};
 use crate::journal::fake::Fake;
+use crate::journal::{Entry, Journal, Stream};
 use crate::outbox::{Delivered, Outbox, Outlet};
 use crate::protocol::{
     Delivery, Envelope, Interest, MessageId, Principal, Publish, Scopes, SessionId, Subject, TenantId, To, Token,
@@ -152,4 +153,31 @@ async fn a_direct_message_waits_until_somebody_has_it() {
     let (again, heard) = outbox(4);
     world.attach(&again, None);
     assert_eq!(several(&heard, 2), ["heard 3", "99:noted"]);
+}
+
+#[actix::test]
+async fn a_reader_that_went_while_it_was_overtaken_is_not_listening() {
+    let world = world(news());
+    let most = Recent::COUNT as u32 * 2;
+    for token in 1..=most {
+        world.publish(token, &format!("m{token}"));
+        assert_eq!(next(&world.told), format!("{token}:ack {token}"));
+    }
+    let name = PlaceName { tenant: TenantId::trusted("t"), kind: Kind::Channel, id: "news".to_owned() };
+    let place = world.journal.find(&name).unwrap().unwrap();
+    let lanes = (0..8).map(|lane| Stream { place, lane });
+    let stream = lanes.into_iter().find(|lane| world.journal.head(*lane).unwrap() == u64::from(most)).unwrap();
+    world.journal.append(vec![Entry::Trim { stream, first: 9 }], Box::new(|trimmed| trimmed.unwrap()));
+    let (reader, heard) = outbox(2);
+    let held = world.journal.hold();
+    world.attach(&reader, Some(1));
+    world.send(&reader, 5, Command::Detach { channel: None });
+    assert_eq!(next(&heard), "5:noted");
+    drop(held);
+    assert_eq!(next(&heard), "99:CURSOR_EXPIRED");
+    for token in [most + 1, most + 2] {
+        world.publish(token, &format!("m{token}"));
+        assert_eq!(next(&world.told), format!("{token}:ack {token}"));
+    }
+    assert!(heard.try_recv().is_err(), "it hears what is published");
 }

@@ -25,6 +25,11 @@ impl Fake {
         self.state().fail = true;
     }
 
+    /// Nothing is read or written while what this gives lives.
+    pub(crate) fn hold(&self) -> impl Drop {
+        self.state()
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -11,8 +11,9 @@
 //! | `u` number | a piece of the list of unfinished records |
 //! | `x` place lane first-seq | where records are that nothing refers to any more, to be swept (`sweep`) |
 //!
-//! Numbers are big-endian, so that the order of the keys is the order of the numbers. Only `s` is written by a commit
-//! (and that place in a log elsewhere, where there is one); the other letters are written by checkpoints and say nothing that the log before them does not say as well.
+//! Numbers are big-endian, so that the order of the keys is the order of the numbers. Only `s` is written by a commit,
+//! and that place in a log elsewhere, where there is one; the other letters are written by checkpoints and say nothing
+//! that the log before them does not say as well.
 
 use crate::journal::{Kind, Place, PlaceName, Stream};
 use crate::protocol::TenantId;

@@ -13,7 +13,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use callboard_actors::brain::maker;
 use callboard_actors::brain::materials::Materials;
-use callboard_actors::house::Settings;
+use callboard_actors::house::{House, Settings};
 use callboard_actors::journal::Journal;
 use callboard_actors::ledger::Ledger;
 use callboard_actors::memory::Memory;
@@ -64,7 +64,6 @@ pub async fn run(config: Config, greet: Greeting) -> anyhow::Result<()> {
     let mut told_to_end = std::pin::pin!(wait_for_the_end());
     let opened = open_journal(&config, told_to_end.as_mut()).await?;
     let (journal, recovered) = (opened.journal, opened.recovered);
-    let keeper = keep(&config, journal.clone())?;
     control::listen(&config.server.data_dir, &journal)?;
     let memory = Arc::new(Memory::new(journal.clone()));
     // Its client blocks, which a thread that serves others must not.
@@ -74,6 +73,7 @@ pub async fn run(config: Config, greet: Greeting) -> anyhow::Result<()> {
     let spans = otlp.clone().map(|otlp| otlp as Arc<dyn Recorder>);
     let tools = Arc::new(Servers::new(&config.mcp, &config.agents)?);
     let runtime = Arc::new(build_runtime(&config, journal.clone(), memory.clone(), vec![tools.clone()], spans)?);
+    let keeper = keep(&config, runtime.house())?;
     let reaper = Reaper::new(rules(&config));
     let drain = config.server.drain;
     let app = web::Data::new(App::new(config, runtime, memory, auth, reaper, handle, tools));
@@ -130,7 +130,7 @@ async fn open_journal(
 }
 
 /// Starts the keeper; it ends when what this gives is dropped.
-fn keep(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<mpsc::Sender<()>> {
+fn keep(config: &Config, house: &House) -> anyhow::Result<mpsc::Sender<()>> {
     let (retention, runtime) = (&config.retention, &config.runtime);
     let named =
         |rules: &HashMap<String, RuleConfig>| rules.iter().map(|(id, rule)| (id.clone(), rule.rule())).collect();
@@ -144,7 +144,7 @@ fn keep(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<mpsc::Send
         dedup: runtime.dedup_window,
     };
     let (stop, stopped) = mpsc::channel();
-    let (keeper, every) = (Keeper::new(journal, rules), retention.every);
+    let (keeper, every) = (Keeper::new(house.journal.clone(), rules, house.horizons.clone()), retention.every);
     std::thread::Builder::new().name("retention".to_owned()).spawn(move || keeper.run(every, &stopped))?;
     Ok(stop)
 }

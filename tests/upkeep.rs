@@ -272,6 +272,36 @@ async fn what_is_kept_no_longer_is_a_clear_error_and_its_numbers_are_gone() {
     assert_eq!(server.tool(&["verify"]), "The store is sound.");
 }
 
+/// A conversation and a channel that are in use hold their latest in memory; of that, too, only what is kept is shown.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_kept_no_longer_is_shown_to_nobody_who_comes_in() {
+    let retention = "[retention]\nchannel_messages = 2\nconversation_messages = 4\nevery = \"1s\"\n";
+    let server = Server::with(&format!("{FAST}{retention}"));
+    let mut client = server.client().await;
+    client.ask(json!({ "id": "s", "type": "subscribe", "data": { "channels": ["news"] } })).await;
+    for number in 1..=5 {
+        assert_eq!(publish(&mut client, "news", json!(number)).await, number);
+        chat(&mut client, "talk", &format!("compute {number} + 1")).await;
+    }
+    let first = |page: &Value| page["messages"][0]["seq"].as_u64();
+    for (path, kept) in [("/channels/news", 4), ("/conversations/talk", 7)] {
+        while first(&get(&server, &format!("{path}/messages?limit=1000"), "").await) != Some(kept) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+    let mut late = server.client().await;
+    let joined =
+        late.ask(json!({ "id": "j", "type": "join_conversation", "data": { "conversationId": "talk" } })).await;
+    let seqs = joined["data"]["messages"].as_array().unwrap().iter().map(|message| message["seq"].as_u64());
+    assert_eq!(seqs.collect::<Vec<_>>(), [Some(7), Some(8), Some(9), Some(10)], "{joined}");
+    late.ask(json!({ "id": "s", "type": "subscribe", "data": { "channels": ["news"], "since": 0 } })).await;
+    let told = late.expect(json!({ "type": "channel_message" })).await;
+    assert_eq!(told["data"]["seq"], 4, "{told}");
+    let mut missed = server.client().await;
+    missed.ask(json!({ "id": "s", "type": "subscribe", "data": { "channels": ["news"], "since": 1 } })).await;
+    missed.expect(json!({ "type": "error", "data": { "code": "CURSOR_EXPIRED" } })).await;
+}
+
 fn unpacked(data: &Path, format: u32) {
     fs::create_dir_all(data).unwrap();
     let fixture = format!("tests/fixtures/store/journal-format-{format}.tar.gz");

@@ -23,6 +23,8 @@ use self::publishing::Write;
 use self::reading::{Loaded, Wanted};
 use self::record::StateRecord;
 use crate::agent::DeathWatch;
+use crate::horizon::Horizon;
+use crate::house::House;
 use crate::journal::{Kind, Place, PlaceName};
 use crate::metrics::Living;
 use crate::place::{Committed, FORWARDING, Stage};
@@ -65,6 +67,8 @@ pub struct Channel {
 #[derive(Debug)]
 struct Log {
     place: Place,
+    /// What of its publications is still kept.
+    horizon: Horizon,
     /// `None` until it is made.
     state: Option<StateRecord>,
     publications: u64,
@@ -74,8 +78,9 @@ struct Log {
 
 impl Log {
     /// That of a channel that has not been made.
-    fn fresh(place: Place) -> Self {
-        Self { place, state: None, publications: 0, states: 0, broken: false }
+    fn fresh(house: &House) -> Self {
+        let place = house.journal.reserve();
+        Self { place, horizon: house.horizons.of(place), state: None, publications: 0, states: 0, broken: false }
     }
 }
 
@@ -110,7 +115,7 @@ fn size(publication: &Publication) -> usize {
 impl Channel {
     /// The channel of that nature; it reads what the journal knows of it before it takes anything.
     pub fn new(tenant: Arc<Tenant>, nature: Nature) -> Self {
-        let log = Log::fresh(tenant.house.journal.reserve());
+        let log = Log::fresh(&tenant.house);
         Self {
             known: Known::new(tenant.house.settings.dedup),
             tenant,
@@ -144,10 +149,10 @@ impl Channel {
     }
 
     fn load(&mut self, ctx: &mut Context<Self>) {
-        let journal = self.tenant.house.journal.clone();
+        let house = self.tenant.house.clone();
         let (name, channel) = (self.name(), self.id().cloned());
         let wanted = Wanted { window: self.tenant.house.settings.dedup, told: self.committed_head() };
-        let read = crate::house::off_arbiter(move || reading::load(&*journal, &name, channel.as_ref(), wanted));
+        let read = crate::house::off_arbiter(move || reading::load(&house, &name, channel.as_ref(), wanted));
         ctx.wait(read.into_actor(self).map(|loaded, channel, ctx| match loaded {
             Ok(loaded) => channel.take_up(loaded),
             Err(error) => {
@@ -161,7 +166,7 @@ impl Channel {
     /// Begins, or begins anew after a failed write, from what the journal holds.
     fn take_up(&mut self, loaded: Option<Loaded>) {
         let told = self.committed_head();
-        let fresh = || Loaded::none(Log::fresh(self.tenant.house.journal.reserve()));
+        let fresh = || Loaded::none(Log::fresh(&self.tenant.house));
         let Loaded { log, known, recent } = loaded.unwrap_or_else(fresh);
         self.delivered = log.state.as_ref().map_or(0, |state| state.delivered);
         self.log = log;

@@ -36,6 +36,8 @@ use self::record::StateRecord;
 use self::writing::Write;
 use crate::agent::DeathWatch;
 use crate::agent::assignment::Report;
+use crate::horizon::Horizon;
+use crate::house::House;
 use crate::journal::{Kind, Place, PlaceName};
 use crate::metrics::Living;
 use crate::place::{Committed, FORWARDING, Stage};
@@ -75,6 +77,8 @@ pub struct Conversation {
 #[derive(Debug)]
 struct Log {
     place: Place,
+    /// What of its messages is still kept.
+    horizon: Horizon,
     /// `None` until it is made.
     state: Option<StateRecord>,
     messages: u64,
@@ -87,16 +91,25 @@ struct Log {
 
 impl Log {
     /// That of a conversation that has not been made.
-    fn fresh(place: Place) -> Self {
-        Self { place, state: None, messages: 0, states: 0, failures: 0, tapes: 0, broken: false }
+    fn fresh(house: &House) -> Self {
+        let place = house.journal.reserve();
+        Self {
+            place,
+            horizon: house.horizons.of(place),
+            state: None,
+            messages: 0,
+            states: 0,
+            failures: 0,
+            tapes: 0,
+            broken: false,
+        }
     }
 }
 
 impl Conversation {
     /// The conversation of that id; it reads what the journal knows of it before it takes anything.
     pub fn new(tenant: Arc<Tenant>, id: ConversationId) -> Self {
-        let place = tenant.house.journal.reserve();
-        let log = Log::fresh(place);
+        let log = Log::fresh(&tenant.house);
         Self {
             tenant,
             id,
@@ -120,8 +133,8 @@ impl Conversation {
 
     /// Reads heads, state and latest messages; nothing else is handled meanwhile.
     fn load(&mut self, ctx: &mut Context<Self>) {
-        let (journal, name, id) = (self.tenant.house.journal.clone(), self.name(), self.id.clone());
-        let read = crate::house::off_arbiter(move || loading::load(&*journal, &name, &id));
+        let (house, name, id) = (self.tenant.house.clone(), self.name(), self.id.clone());
+        let read = crate::house::off_arbiter(move || loading::load(&house, &name, &id));
         ctx.wait(read.into_actor(self).map(|loaded, conversation, ctx| match loaded {
             Ok(loaded) => conversation.take_up(loaded, ctx),
             Err(error) => {
@@ -142,7 +155,7 @@ impl Conversation {
             }
             // Its first write failed: it has never been made, whatever was on its way.
             None => {
-                self.log = Log::fresh(self.tenant.house.journal.reserve());
+                self.log = Log::fresh(&self.tenant.house);
                 self.recent.clear();
             }
         }

@@ -8,6 +8,7 @@ use actix::prelude::*;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::horizon::Horizons;
 use crate::journal::Journal;
 use crate::protocol::{Code, Error};
 use crate::spans::Trace;
@@ -60,6 +61,8 @@ impl Default for Settings {
 pub struct House {
     /// Where everything is remembered.
     pub journal: Arc<dyn Journal>,
+    /// How far back places in use may look.
+    pub horizons: Arc<Horizons>,
     /// How the runtime behaves.
     pub settings: Settings,
     since: Instant,
@@ -78,6 +81,7 @@ impl House {
     pub fn new(journal: Arc<dyn Journal>, settings: Settings, arbiters: usize) -> Self {
         Self {
             journal,
+            horizons: Arc::default(),
             settings,
             since: Instant::now(),
             arbiters: (0..arbiters.max(1)).map(|_| Arbiter::new().handle()).collect(),

@@ -19,6 +19,7 @@ pub mod conversation;
 pub mod directory;
 pub mod errand;
 pub mod floor;
+pub mod horizon;
 pub mod house;
 pub mod journal;
 pub mod ledger;

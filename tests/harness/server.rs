@@ -66,6 +66,16 @@ impl Setup {
         self
     }
 
+    /// The same with the agents that come with the server, beside those that are named.
+    pub fn and_its_own_agents(self) -> Self {
+        ["nyx", "aria", "sage"].into_iter().fold(self, |setup, name| {
+            let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("config/agents/{name}.toml"));
+            let file = std::fs::read_to_string(file).unwrap();
+            let lines: Vec<&str> = file.lines().filter(|line| !line.starts_with("name =")).collect();
+            setup.agent(name, &lines.join("\n"))
+        })
+    }
+
     /// The same with a file in the workspace.
     pub fn file(mut self, path: &str, content: &str) -> Self {
         self.files.push((path.to_owned(), content.to_owned()));

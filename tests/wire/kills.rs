@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::harness::client::{Client, Heard};
 use crate::harness::rest::{get, token};
-use crate::harness::server::Server;
+use crate::harness::server::{Server, Setup};
 use crate::harness::transcript::make_heavy;
 
 const ROUNDS: usize = 20;
@@ -244,7 +244,10 @@ fn make_keys(data: std::path::PathBuf, stop: Arc<AtomicUsize>, round: usize) -> 
 async fn whatever_was_acknowledged_is_true_after_each_of_twenty_kills() {
     let mut moments = Moments::new();
     println!("KILLS_SEED={}", moments.0);
-    let mut server = Server::with("[log]\nfilter = \"warn\"");
+    let mut server = Setup::with("[log]\nfilter = \"warn\"\n[debug]\nunruly = true")
+        .agent("stuck", "brain = \"unruly\"\nlimits.run_seconds = 600")
+        .and_its_own_agents()
+        .start();
     make_heavy(&server.workspace(), 3000);
     let loader = token(&server, "acme", "loader", &["--ttl", "1d"]);
     let mut known = Known::default();
@@ -288,6 +291,8 @@ async fn whatever_was_acknowledged_is_true_after_each_of_twenty_kills() {
             told.push((name, client.await.unwrap()));
         }
         server.restart();
+        let lost = get(&server, &format!("/runs/{hanging}"), &loader).await;
+        assert_eq!((&lost["status"], &lost["error"]["code"]), (&json!("failed"), &json!("INTERRUPTED")), "{lost}");
         known.runs.insert(hanging);
         println!("round {round}: killed after {moment} acknowledgements");
         for (name, told) in told {
@@ -308,12 +313,9 @@ async fn whatever_was_acknowledged_is_true_after_each_of_twenty_kills() {
 async fn hang(server: &Server, token: &str, round: usize) -> String {
     let mut client = server.connect(&format!("/ws?token={token}")).await;
     client.ask(json!({ "id": "s", "type": "subscribe", "data": { "events": ["run_status"] } })).await;
-    let data = json!({
-        "instruction": "analyze project structure", "parameters": { "path": "./heavy" },
-        "conversationId": format!("hanging-{round}"),
-    });
-    client.send(json!({ "id": "slow", "type": "command", "targetAgent": "aria", "data": data })).await;
-    let run = client.until(json!({ "data": { "agentId": "aria", "status": "processing" } })).await;
+    let data = json!({ "message": "never", "conversationId": format!("hanging-{round}") });
+    client.send(json!({ "id": "slow", "type": "chat", "targetAgent": "stuck", "data": data })).await;
+    let run = client.until(json!({ "data": { "agentId": "stuck", "status": "processing" } })).await;
     text(&run["data"]["runId"])
 }
 

@@ -95,8 +95,7 @@ impl Channel {
         if self.log.state.is_none() {
             return Err(Error::new(Code::ChannelNotFound, "There is no such channel"));
         }
-        let place = self.tenant.house.journal.reserve();
-        let fresh = Log { broken: self.log.broken, ..Log::fresh(place) };
+        let fresh = Log { broken: self.log.broken, ..Log::fresh(&self.tenant.house) };
         let old = std::mem::replace(&mut self.log, fresh);
         self.known = Known::new(self.tenant.house.settings.dedup);
         self.append(vec![Entry::Delete { place: old.place }], Write::Removal { request }, ctx);

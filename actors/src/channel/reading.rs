@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::known::MAX_KNOWN;
 use super::record::{PUBLICATIONS, PublicationRecord, STATES, StateRecord};
 use super::{Log, size};
+use crate::house::House;
 use crate::journal::format::decode;
 use crate::journal::{Journal, Place, PlaceName, Record, Stream, read_on};
 use crate::protocol::{ChannelId, Error, MessageId, Publication, TenantId, Timestamp};
@@ -42,15 +43,17 @@ impl Loaded {
 
 /// Reads a channel; `None` if it has never been made. Blocks.
 pub(super) fn load(
-    journal: &dyn Journal,
+    house: &House,
     name: &PlaceName,
     channel: Option<&ChannelId>,
     wanted: Wanted,
 ) -> Result<Option<Loaded>, Error> {
+    let journal = &*house.journal;
     let Some(place) = journal.find(name)? else { return Ok(None) };
     let stream = |lane| Stream { place, lane };
     let log = Log {
         place,
+        horizon: house.horizons.of(place),
         state: state(journal, place)?,
         publications: journal.head(stream(PUBLICATIONS))?,
         states: journal.head(stream(STATES))?,

@@ -44,9 +44,9 @@ impl Channel {
             return Err(Error::invalid("channel", "a channel that this session is attached to"));
         };
         let head = self.committed_head();
-        let first = self.recent.list.front().map_or(u64::MAX, |publication| publication.seq);
+        let first = self.kept().next().map_or(u64::MAX, |publication| publication.seq);
         if after >= head || first <= after + 1 {
-            let missing: Vec<_> = self.recent.list.iter().filter(|one| one.seq > after).cloned().collect();
+            let missing: Vec<_> = self.kept().filter(|one| one.seq > after).cloned().collect();
             self.send_page(&request, to, missing, after, ctx)?;
             self.listeners.put(request.outbox.clone(), to, true);
             request.reply(Event::Noted);
@@ -99,11 +99,16 @@ impl Channel {
         }
         if upto == after {
             // Nothing to be read where something should be: go on where there is something.
-            let first = self.recent.list.front().map_or(head, |publication| publication.seq.saturating_sub(1));
+            let first = self.kept().next().map_or(head, |publication| publication.seq.saturating_sub(1));
             upto = first.max(after);
         }
         self.note_delivered(upto, ctx);
         Ok(upto)
+    }
+
+    /// The latest publications that are kept, oldest first.
+    fn kept(&self) -> impl Iterator<Item = &Arc<Publication>> {
+        self.recent.list.iter().filter(|one| self.log.horizon.shows(one.seq))
     }
 
     /// Where an inbox begins for a reader: behind what was delivered, and no more than is kept.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::record::{AskRecord, FAILURES, MESSAGES, MessageRecord, STATES, StateRecord};
 use super::taped::{self, TAPES, WaitRecord};
 use super::{Log, RECENT};
+use crate::house::House;
 use crate::journal::format::decode;
 use crate::journal::{Journal, Place, PlaceName, Record, Stream, read_back, read_on};
 use crate::protocol::{ConversationId, Error, Message, Timestamp};
@@ -32,11 +33,13 @@ pub(super) struct Restored {
 }
 
 /// Reads a conversation; `None` if it has never been made. Blocks.
-pub(super) fn load(journal: &dyn Journal, name: &PlaceName, id: &ConversationId) -> Result<Option<Loaded>, Error> {
+pub(super) fn load(house: &House, name: &PlaceName, id: &ConversationId) -> Result<Option<Loaded>, Error> {
+    let journal = &*house.journal;
     let Some(place) = journal.find(name)? else { return Ok(None) };
     let head = |lane| journal.head(Stream { place, lane });
     let log = Log {
         place,
+        horizon: house.horizons.of(place),
         state: state(journal, place)?,
         messages: head(MESSAGES)?,
         states: head(STATES)?,

@@ -136,7 +136,7 @@ impl Conversation {
                 inquiry.asker.end(Event::Refused { error });
             }
         }
-        let fresh = Log { broken: self.log.broken, ..Log::fresh(self.tenant.house.journal.reserve()) };
+        let fresh = Log { broken: self.log.broken, ..Log::fresh(&self.tenant.house) };
         let old = std::mem::replace(&mut self.log, fresh);
         let batch = vec![Entry::Delete { place: old.place }];
         self.append(batch, Write::State { request: Box::new(request), message: None, then: Then::Deleted }, ctx);
@@ -229,7 +229,7 @@ impl Conversation {
             agents,
             mode: state.mode,
             lead: state.lead.clone(),
-            messages: self.recent.iter().take(RECENT).cloned().collect::<Vec<Arc<Message>>>(),
+            messages: self.kept().take(RECENT).cloned().collect::<Vec<Arc<Message>>>(),
         });
         self.show_waiting(request);
     }

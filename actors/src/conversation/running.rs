@@ -58,8 +58,8 @@ impl Conversation {
         if let Err(error) = self.seated(&run) {
             return self.fail(asked_at, error, ctx);
         }
-        let others = self.recent.iter().filter(|message| message.seq != origin);
-        let skip = self.recent.len().saturating_sub(HISTORY + 1);
+        let others = self.kept().filter(|message| message.seq != origin);
+        let skip = self.kept().count().saturating_sub(HISTORY + 1);
         let history = others.skip(skip).cloned().collect();
         self.assign(&run, history, Told::default(), ctx);
     }

@@ -165,6 +165,11 @@ impl Conversation {
         }
     }
 
+    /// The messages at hand that are kept, oldest first.
+    pub(super) fn kept(&self) -> impl Iterator<Item = &Arc<Message>> {
+        self.recent.iter().filter(|message| self.log.horizon.shows(message.seq))
+    }
+
     /// Tells subscribers, of the owner alone if there is one.
     pub(super) fn emit(&self, envelope: &Arc<Envelope>) {
         let owner = self.log.state.as_ref().and_then(|state| state.owner.as_ref());

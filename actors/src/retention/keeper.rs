@@ -10,6 +10,7 @@ use crate::channel;
 use crate::channel::record::PublicationRecord;
 use crate::conversation::record::{self as conversation, FailureRecord, MessageRecord};
 use crate::conversation::taped::{TAPES, TapeRecord};
+use crate::horizon::Horizons;
 use crate::journal::format::decode;
 use crate::journal::{Entry, Journal, Kind, Place, PlaceName, Record, Stream};
 use crate::protocol::{Error, Timestamp};
@@ -32,14 +33,15 @@ const STATES: u64 = 32;
 pub struct Keeper {
     journal: Arc<dyn Journal>,
     rules: Rules,
+    horizons: Arc<Horizons>,
     /// The heads of streams when their bytes were last counted: those that have not moved need not be again.
     counted: HashMap<Stream, u64>,
 }
 
 impl Keeper {
-    /// A keeper of these rules.
-    pub fn new(journal: Arc<dyn Journal>, rules: Rules) -> Self {
-        Self { journal, rules, counted: HashMap::new() }
+    /// A keeper of these rules, which tells the places in use what it trimmed.
+    pub fn new(journal: Arc<dyn Journal>, rules: Rules, horizons: Arc<Horizons>) -> Self {
+        Self { journal, rules, horizons, counted: HashMap::new() }
     }
 
     /// Walks every `pause` until the other end of `stop` is dropped.
@@ -111,6 +113,8 @@ impl Keeper {
             }
         }
         if !batch.is_empty() {
+            // First, so that nobody is shown from memory what a page does not have any more.
+            self.horizons.raise(place, first);
             self.write(batch)?;
         }
         Ok(first - begun)
@@ -289,7 +293,7 @@ mod tests {
 
     impl World {
         fn kept(&self, rules: Rules) -> Vec<u64> {
-            let mut keeper = Keeper::new(self.journal.clone(), rules);
+            let mut keeper = Keeper::new(self.journal.clone(), rules, Arc::default());
             keeper.walk().unwrap();
             assert_eq!(keeper.walk().unwrap(), 0, "what is done is done");
             let records = self.journal.read_after(Stream { place: self.place, lane: 0 }, 0, 99).unwrap();
@@ -365,7 +369,7 @@ mod tests {
         let now = Timestamp::now();
         ledger.used(&tenant, &nyx, now).unwrap();
         let spend = |times| (0..times).for_each(|_| ledger.spend(&tenant, &nyx, 10, now));
-        let mut keeper = Keeper::new(journal.clone(), Rules::default());
+        let mut keeper = Keeper::new(journal.clone(), Rules::default(), Arc::default());
         let (place, _) = {
             spend(20);
             journal.places(Place(0), 1).unwrap().remove(0)

@@ -45,6 +45,15 @@ fn trim(journal: &dyn Journal, stream: Stream, first: u64) {
     appended(journal, vec![Entry::Trim { stream, first }]).unwrap();
 }
 
+/// Set when this goes.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 fn text(seq: u64) -> String {
     format!("record {seq} ").repeat(20)
 }
@@ -189,6 +198,34 @@ fn what_is_dead_leaves_the_log_and_what_lives_stays() {
     assert_eq!((seen.findings, seen.places, seen.records), (vec![], 2, 1801 + 50));
 }
 
+/// What dies in many streams at about the same time stands side by side; a segment is not written once for each of them.
+#[test]
+fn what_dies_side_by_side_is_swept_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = open(dir.path(), 100_000);
+    let logs: Vec<_> = (0..64).map(|number| make(&*journal, &format!("log {number}"))).collect();
+    for seq in 2..=200 {
+        appended(&*journal, logs.iter().map(|log| append(*log, seq, &[7; 80])).collect()).unwrap();
+    }
+    journal.close().unwrap();
+    drop(journal);
+    let journal = open(dir.path(), 100_000);
+    let before = journal.size().bytes;
+    appended(&*journal, logs.iter().map(|log| Entry::Trim { stream: *log, first: 201 }).collect()).unwrap();
+    journal.close().unwrap();
+    drop(journal);
+    assert_eq!(dead(dir.path()), 64, "a list a stream");
+    let journal = open(dir.path(), 100_000);
+    for _ in 0..100 {
+        appended(&*journal, vec![Entry::Close { positions: Vec::new() }]).unwrap();
+    }
+    let after = journal.size().bytes;
+    journal.close().unwrap();
+    drop(journal);
+    assert_eq!(dead(dir.path()), 0);
+    assert!(after < 3 * before, "{before} bytes held it, {after} when it was swept");
+}
+
 /// The file does not grow with what was written, but with what is kept.
 #[test]
 fn room_is_used_again() {
@@ -259,6 +296,8 @@ fn a_copy_made_under_load_is_a_store_as_of_one_moment() {
     logs.iter().for_each(|log| fill(&*journal, *log, 2..=1500));
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
+        // Whoever fails does not leave the other waiting.
+        let _end = End(&done);
         let writer = scope.spawn(|| {
             for seq in 1501.. {
                 if done.load(Ordering::SeqCst) {
@@ -290,6 +329,30 @@ fn a_copy_made_under_load_is_a_store_as_of_one_moment() {
     let error = journal.copy(&dir.path().join("copy 0"), &|_, _| {}).unwrap_err();
     assert!(error.to_string().contains("not empty"), "{error}");
     assert_eq!(walk(&journal).findings, Vec::<String>::new());
+}
+
+/// A checkpoint takes segments out in which no record stands; a copy begun before it needs them.
+#[test]
+fn a_copy_is_whole_though_checkpoints_are_made_meanwhile() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = open(dir.path(), 50);
+    let log = make(&*journal, "log");
+    for seq in 2..=400 {
+        appended(&*journal, vec![append(log, seq, text(seq).as_bytes())]).unwrap();
+    }
+    for first in 2..=30 {
+        trim(&*journal, log, first);
+    }
+    let next = AtomicU64::new(401);
+    let to = dir.path().join("copy");
+    let another = |_, _| {
+        let seq = next.fetch_add(1, Ordering::SeqCst);
+        appended(&*journal, vec![append(log, seq, text(seq).as_bytes())]).unwrap();
+    };
+    journal.copy(&to, &another).unwrap();
+    let copy = open(&to, 50);
+    assert_eq!(seqs(&*copy, log), (30..=400).collect::<Vec<_>>());
+    assert_eq!(walk(&copy).findings, Vec::<String>::new());
 }
 
 #[test]

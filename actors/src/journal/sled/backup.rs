@@ -1,9 +1,11 @@
 //! Copies of a store in use, as of one moment.
 //!
-//! What a checkpoint writes is copied while checkpoints are held off, which takes as long as the index is large; the
-//! log, which is only ever added to, up to a segment noted at the beginning, while sweeps are held off. Appends go on
-//! all the time. The copy is a store of its own, with everything dead left out by sled itself.
+//! What a checkpoint writes is copied while checkpoints are held off, which takes as long as the index is large, and so
+//! is the log behind the last one, of which the next takes out what holds no record; the log before that, of which
+//! sweeps alone take out something, while these are held off. Appends go on all the time. The copy is a store of its own,
+//! with everything dead left out by sled itself.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -62,9 +64,10 @@ type Put<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<(), Fault>;
 pub(super) fn walk(shared: &Arc<Shared>, told: &dyn Fn(u64, u64), put: Put<'_>) -> Result<(Moment, u64), Fault> {
     let mut hold = Hold::new(shared);
     // Noted behind the hold: whatever the index that is copied speaks of stands before these.
-    let moment = {
+    let (moment, checkpoint) = {
         let state = read(&shared.state);
-        Moment { next: state.next_segment, records: state.records, position: state.position }
+        let moment = Moment { next: state.next_segment, records: state.records, position: state.position };
+        (moment, state.checkpoint)
     };
     for letter in [b"f", b"i", b"m", b"n", b"p", b"u", b"x"] {
         shared.store.each_pair(letter, letter, |key, value| {
@@ -72,16 +75,21 @@ pub(super) fn walk(shared: &Arc<Shared>, told: &dyn Fn(u64, u64), put: Put<'_>) 
             if key == key::LOG { Ok(true) } else { put(key, value).map(|()| true) }
         })?;
     }
+    let mut done = 0;
+    let mut segments = |numbers: Range<u64>| {
+        let last = key::segment(numbers.end);
+        shared.store.each_pair(b"s", &key::segment(numbers.start), |key, value| {
+            if key >= last.as_slice() {
+                return Ok(false);
+            }
+            done += 1;
+            told(done, moment.next);
+            put(key, value).map(|()| true)
+        })
+    };
+    segments(checkpoint..moment.next)?;
     hold.release_checkpoints();
-    let (mut done, last) = (0, key::segment(moment.next));
-    shared.store.each_pair(b"s", b"s", |key, value| {
-        if key >= last.as_slice() {
-            return Ok(false);
-        }
-        done += 1;
-        told(done.max(key::segment_number(key).unwrap_or(0)), moment.next);
-        put(key, value).map(|()| true)
-    })?;
+    segments(0..checkpoint)?;
     Ok((moment, done))
 }
 

@@ -145,9 +145,9 @@ impl Store {
         Ok(keys)
     }
 
-    /// Hands the keys that begin with `prefix` to `each`, in their order, until it answers `false`.
-    pub fn each_key(&self, prefix: &[u8], mut each: impl FnMut(&[u8]) -> bool) -> Result<(), Fault> {
-        self.pairs(prefix, prefix, |key, _| Ok(each(key)))
+    /// Hands the keys from `from` on that begin with `prefix` to `each`, in their order, until it answers `false`.
+    pub fn each_key(&self, prefix: &[u8], from: &[u8], mut each: impl FnMut(&[u8]) -> bool) -> Result<(), Fault> {
+        self.pairs(prefix, from, |key, _| Ok(each(key)))
     }
 
     fn pairs(

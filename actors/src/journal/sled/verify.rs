@@ -87,7 +87,7 @@ impl Walk<'_> {
             (state.checkpoint, state.next_segment)
         };
         let mut keys = Vec::new();
-        self.shared.store.each_key(b"s", |key| {
+        self.shared.store.each_key(b"s", b"s", |key| {
             keys.extend(key::segment_number(key).filter(|number| *number < end));
             true
         })?;

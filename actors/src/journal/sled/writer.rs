@@ -23,8 +23,9 @@ use super::pulse::unavailable;
 use super::queue::{Closing, Job, full_queue};
 use super::state::Effect;
 use super::store::{Fault, seal};
+use super::sweep::Sweep;
 use super::watermark::{Keeper, Watermark};
-use super::{Shared, key, read, sweep, write};
+use super::{Shared, key, read, write};
 use crate::journal::{Done, Health, Stream};
 use crate::protocol::Error;
 
@@ -53,6 +54,7 @@ pub(super) struct Writer {
     checkpoint_every: usize,
     /// Whether there may be something to sweep, and how long to wait for something else before that.
     dusty: Option<Duration>,
+    sweep: Sweep,
     /// Whether the store says that it is a copy of a log elsewhere.
     noted: bool,
     /// Where the last commit ends in that log.
@@ -76,7 +78,16 @@ impl Writer {
     pub fn new(shared: Arc<Shared>, checkpoint_every: usize, noted: bool) -> Self {
         let watermark = Keeper::new(shared.store.dir());
         let (position, dusty) = (read(&shared.state).position, Some(Duration::ZERO));
-        Self { shared, heads: Heads::default(), watermark, checkpoint_every, dusty, noted, position }
+        Self {
+            shared,
+            heads: Heads::default(),
+            watermark,
+            checkpoint_every,
+            dusty,
+            sweep: Sweep::default(),
+            noted,
+            position,
+        }
     }
 
     /// Writes until the queue is closed and empty.
@@ -225,7 +236,7 @@ impl Writer {
         let held = shared.settling.lock().unwrap_or_else(PoisonError::into_inner);
         if self.dusty.is_some() {
             self.dusty = match held.sweeps {
-                0 => sweep::step(&shared.store)?.then_some(Duration::ZERO),
+                0 => self.sweep.step(&shared.store)?.then_some(Duration::ZERO),
                 _ => Some(HELD),
             };
         }

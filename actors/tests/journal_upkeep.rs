@@ -198,34 +198,6 @@ fn what_is_dead_leaves_the_log_and_what_lives_stays() {
     assert_eq!((seen.findings, seen.places, seen.records), (vec![], 2, 1801 + 50));
 }
 
-/// What dies in many streams at about the same time stands side by side; a segment is not written once for each of them.
-#[test]
-fn what_dies_side_by_side_is_swept_at_once() {
-    let dir = tempfile::tempdir().unwrap();
-    let journal = open(dir.path(), 100_000);
-    let logs: Vec<_> = (0..64).map(|number| make(&*journal, &format!("log {number}"))).collect();
-    for seq in 2..=200 {
-        appended(&*journal, logs.iter().map(|log| append(*log, seq, &[7; 80])).collect()).unwrap();
-    }
-    journal.close().unwrap();
-    drop(journal);
-    let journal = open(dir.path(), 100_000);
-    let before = journal.size().bytes;
-    appended(&*journal, logs.iter().map(|log| Entry::Trim { stream: *log, first: 201 }).collect()).unwrap();
-    journal.close().unwrap();
-    drop(journal);
-    assert_eq!(dead(dir.path()), 64, "a list a stream");
-    let journal = open(dir.path(), 100_000);
-    for _ in 0..100 {
-        appended(&*journal, vec![Entry::Close { positions: Vec::new() }]).unwrap();
-    }
-    let after = journal.size().bytes;
-    journal.close().unwrap();
-    drop(journal);
-    assert_eq!(dead(dir.path()), 0);
-    assert!(after < 3 * before, "{before} bytes held it, {after} when it was swept");
-}
-
 /// The file does not grow with what was written, but with what is kept.
 #[test]
 fn room_is_used_again() {

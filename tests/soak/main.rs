@@ -228,8 +228,8 @@ fn judge(scene: &Scene, before: &Sample, after: &Sample) {
     if after.thread_count() > before.thread_count() {
         scene.ledger.violation(format!("threads at rest went from {:?} to {:?}", before.threads, after.threads));
     }
-    if after.descriptors > before.descriptors {
-        let (before, after) = (before.descriptors, after.descriptors);
-        scene.ledger.violation(format!("descriptors at rest went from {before} to {after}"));
+    if after.descriptor_count() > before.descriptor_count() {
+        let (before, after) = (&before.descriptors, &after.descriptors);
+        scene.ledger.violation(format!("descriptors at rest went from {before:?} to {after:?}"));
     }
 }

@@ -45,7 +45,7 @@ pub fn write(
     let _ = writeln!(page, "| resident memory, MiB | {:.1} | {:.1} ({change:+.1} %) |", mib(before), mib(after));
     let peak = samples.iter().map(mib).fold(0.0, f64::max);
     let _ = writeln!(page, "| threads | {} | {} |", before.thread_count(), after.thread_count());
-    let _ = writeln!(page, "| descriptors | {} | {} |", before.descriptors, after.descriptors);
+    let _ = writeln!(page, "| descriptors | {} | {} |", before.descriptor_count(), after.descriptor_count());
     let sum = |sample: &Sample, name: &str| sample.sum(name, "");
     for name in ["callboard_sessions", "callboard_actors", "callboard_open_runs", "callboard_journal_records"] {
         let _ = writeln!(page, "| `{name}` | {} | {} |", sum(before, name), sum(after, name));

@@ -16,8 +16,8 @@ pub struct Sample {
     /// Threads of the process by their names, but for those of the allocator, which starts them when it first needs them,
     /// and of sled's pool, which come and go with what is written: at rest, what is not kept any more is taken out.
     pub threads: BTreeMap<String, u64>,
-    /// Open descriptors of the process.
-    pub descriptors: u64,
+    /// Open descriptors of the process by what they are: files, and kinds of all else.
+    pub descriptors: BTreeMap<String, u64>,
     /// Everything counted, by name and labels.
     pub metrics: BTreeMap<String, f64>,
 }
@@ -42,7 +42,7 @@ impl Sample {
             at: since.elapsed().as_secs_f64(),
             memory: field("VmRSS:"),
             threads: threads(pid),
-            descriptors: std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, |fds| fds.count() as u64),
+            descriptors: descriptors(pid),
             metrics: metrics.collect(),
         }
     }
@@ -56,6 +56,11 @@ impl Sample {
     /// How many threads there are.
     pub fn thread_count(&self) -> u64 {
         self.threads.values().sum()
+    }
+
+    /// How many descriptors there are.
+    pub fn descriptor_count(&self) -> u64 {
+        self.descriptors.values().sum()
     }
 
     /// What is left that nobody uses, as far as it is counted; empty when the server is at rest.
@@ -78,6 +83,18 @@ impl Sample {
         let wrong = expected.iter().filter(|(name, label, count)| self.sum(name, label) != *count);
         wrong.map(|(name, label, count)| format!("{name} {label} {}, not {count}", self.sum(name, label))).collect()
     }
+}
+
+fn descriptors(pid: u32) -> BTreeMap<String, u64> {
+    let mut kinds = BTreeMap::new();
+    for descriptor in std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten() {
+        // One that was closed meanwhile leads nowhere.
+        let Ok(to) = std::fs::read_link(descriptor.path()) else { continue };
+        let to = to.to_string_lossy();
+        let kind = if to.starts_with('/') { &*to } else { to.split(":[").next().unwrap_or_default() };
+        *kinds.entry(kind.to_owned()).or_default() += 1;
+    }
+    kinds
 }
 
 fn threads(pid: u32) -> BTreeMap<String, u64> {

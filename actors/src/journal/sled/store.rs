@@ -30,6 +30,11 @@ const SEAL: usize = 4;
 /// How long a sled that was dropped may take to let go of its file: its threads finish what they have in hand.
 const REMAINS: Duration = Duration::from_secs(5);
 
+/// How often sled tidies up, in milliseconds. Each time it clears one piece of 512 KiB of its file, of which at most half
+/// is in use, to write into it again. At sled's usual pace, every 500 ms, a server that trims as much as it writes writes
+/// more than that, and its file grows for as long as it is busy; see "Room" in docs/profile.md.
+const TIDY_MS: u64 = 100;
+
 /// Pairs read at a time by those who read them all: at most 2 MB.
 const PAIRS: usize = 256;
 
@@ -272,7 +277,7 @@ impl Store {
 }
 
 fn open(dir: &Path, cache: u64) -> Result<Open, Fault> {
-    let config = ::sled::Config::new().path(dir).cache_capacity(cache).flush_every_ms(Some(500));
+    let config = ::sled::Config::new().path(dir).cache_capacity(cache).flush_every_ms(Some(TIDY_MS));
     let deadline = Instant::now() + REMAINS;
     let db = loop {
         match guarded("The file db", || Ok(config.open()?)) {

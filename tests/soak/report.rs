@@ -47,7 +47,10 @@ pub fn write(
     let _ = writeln!(page, "| threads | {} | {} |", before.thread_count(), after.thread_count());
     let _ = writeln!(page, "| descriptors | {} | {} |", before.descriptor_count(), after.descriptor_count());
     let sum = |sample: &Sample, name: &str| sample.sum(name, "");
-    for name in ["callboard_sessions", "callboard_actors", "callboard_open_runs", "callboard_journal_records"] {
+    for name in [
+        "callboard_sessions", "callboard_actors", "callboard_open_runs", "callboard_journal_records",
+        "callboard_journal_bytes",
+    ] {
         let _ = writeln!(page, "| `{name}` | {} | {} |", sum(before, name), sum(after, name));
     }
     let _ = writeln!(page, "\nThe most memory under load was {peak:.1} MiB.\n\n| what | how often |\n| --- | --- |");

@@ -25,6 +25,14 @@ pub struct Sample {
 impl Sample {
     /// How the server is now.
     pub async fn take(server: &Server, since: Instant) -> Self {
+        let pid = server.pid();
+        let process = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let field = |name: &str| {
+            let line = process.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+            line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or_default()
+        };
+        let (memory, threads, descriptors) = (field("VmRSS:"), threads(pid), descriptors(pid));
+        // Behind the descriptors: it takes a connection, which the server may take a moment to close.
         let (status, text) = call(server, reqwest::Method::GET, "/metrics", "", None).await;
         assert_eq!(status, 200, "{text}");
         let counted = text.lines().filter(|line| !line.starts_with('#'));
@@ -32,19 +40,7 @@ impl Sample {
             let (name, value) = line.rsplit_once(' ')?;
             Some((name.to_owned(), value.parse().ok()?))
         });
-        let pid = server.pid();
-        let process = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let field = |name: &str| {
-            let line = process.lines().find(|line| line.starts_with(name)).unwrap_or_default();
-            line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or_default()
-        };
-        Self {
-            at: since.elapsed().as_secs_f64(),
-            memory: field("VmRSS:"),
-            threads: threads(pid),
-            descriptors: descriptors(pid),
-            metrics: metrics.collect(),
-        }
+        Self { at: since.elapsed().as_secs_f64(), memory, threads, descriptors, metrics: metrics.collect() }
     }
 
     /// The sum of a metric over its labels, those alone that contain `label`.

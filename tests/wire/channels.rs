@@ -200,8 +200,11 @@ async fn an_id_seen_before_is_acknowledged_and_not_published_again() {
         publish(&mut client, "same", json!("x")).await;
     }
     client.expect(json!({ "type": "ACK", "message_id": "same", "seq": 1 })).await;
-    client.expect(json!({ "type": "ACK", "message_id": "same", "seq": 1 })).await;
-    client.expect(json!({ "type": "message", "id": "same", "seq": 1 })).await;
+    // Unless it came after all when that was done: then it is acknowledged behind the one delivery.
+    let mut rest = [client.next().await, client.next().await];
+    rest.sort_by_key(|frame| frame["type"] == "message");
+    assert_eq!((&rest[0]["type"], &rest[0]["message_id"], &rest[0]["seq"]), (&json!("ACK"), &json!("same"), &json!(1)));
+    assert_eq!((&rest[1]["type"], &rest[1]["id"], &rest[1]["seq"]), (&json!("message"), &json!("same"), &json!(1)));
     publish(&mut client, "same", json!("x")).await;
     client.expect(json!({ "type": "ACK", "message_id": "same", "seq": 1 })).await;
     client.quiet().await;

@@ -5,6 +5,7 @@
 
 mod hearing;
 mod outlet;
+mod replays;
 mod saying;
 mod setup;
 
@@ -21,6 +22,7 @@ use callboard_actors::tenant::SessionCard;
 use callboard_actors::visit::Visit;
 
 use self::outlet::{Handed, Parcel, SessionOutlet};
+use self::replays::Replays;
 use super::assembly::Incoming;
 use super::gate::now;
 use super::ledger::Ledger;
@@ -39,6 +41,8 @@ pub struct Session {
     ledger: Ledger,
     /// Whether requests that waited are being begun.
     releasing: bool,
+    /// What goes on with a replay once the client has taken what it was sent: at most one a subscription.
+    replays: Replays,
     pace: Pace,
     /// When the last text or binary frame came, or the last ping of the dialect was sent. On the gate's clock.
     heard: u64,
@@ -51,7 +55,17 @@ impl Session {
         let Manners { frames_per_second, burst, patience, runs, bounds, .. } = setup.manners;
         let pace = Pace::new(frames_per_second, burst, patience);
         let ledger = Ledger::new(runs, bounds.batch);
-        Self { wire, setup, visit: None, ledger, releasing: false, pace, heard: now(), _living: Living::new("session") }
+        Self {
+            wire,
+            setup,
+            visit: None,
+            ledger,
+            releasing: false,
+            replays: Replays::default(),
+            pace,
+            heard: now(),
+            _living: Living::new("session"),
+        }
     }
 
     fn enter(&mut self, session: Addr<Self>) {
@@ -150,11 +164,12 @@ impl StreamHandler<Result<Message, ProtocolError>> for Session {
 impl Handler<Handed> for Session {
     type Result = ();
 
-    fn handle(&mut self, Handed(parcel, ticket): Handed, _: &mut Self::Context) {
+    fn handle(&mut self, Handed(parcel, ticket): Handed, ctx: &mut Self::Context) {
         match parcel {
             Parcel::One(delivery) => self.one(&delivery, ticket),
             Parcel::Several(bundle) => self.several(&bundle, ticket),
         }
+        self.go_on_in_time(ctx);
     }
 }
 

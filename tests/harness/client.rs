@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message, client::IntoClientRequest};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
@@ -32,6 +32,17 @@ impl Client {
     /// Connects to an address of scheme `ws`; the test fails if it is refused.
     pub async fn connect(url: &str) -> Self {
         Self::try_connect(url).await.unwrap_or_else(|(status, body)| panic!("{url}: refused with {status}: {body}"))
+    }
+
+    /// Connects with a receive buffer that holds next to nothing, as a thin line does.
+    pub async fn connect_narrow(url: &str) -> Self {
+        let request = url.into_client_request().unwrap();
+        let address = request.uri().authority().unwrap().as_str().parse().unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let stream = MaybeTlsStream::Plain(socket.connect(address).await.unwrap());
+        let (socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+        Self { socket, ahead: None }
     }
 
     /// Connects, or says with which status and body the server refused.

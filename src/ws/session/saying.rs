@@ -24,11 +24,11 @@ impl Session {
         match event {
             Event::History { conversation, resume: Some(after), .. } => {
                 let next = Command::Open { conversation: conversation.clone(), after: *after };
-                self.carry_out(token, interest, next);
+                self.go_on(token, interest, next);
             }
             Event::ReplayPaused { channel, after } => {
                 let next = Command::Replay { channel: channel.clone(), after: *after };
-                self.carry_out(token, interest, next);
+                self.go_on(token, interest, next);
             }
             event if event.ends_request() => self.ended(token, event),
             _ => {}

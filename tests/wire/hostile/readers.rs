@@ -104,6 +104,19 @@ async fn a_burst_of_two_thousand_leaves_no_hole_with_anybody() {
     }
 }
 
+/// What is replayed comes as fast as it is read, however little the line takes at a time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thin_line_is_replayed_everything() {
+    let server = Server::with("[log]\nfilter = \"warn\"");
+    let token = token(&server, "default", "ann", &[]);
+    publish_burst(&server, &token, &"x".repeat(8_000), &AtomicU64::new(BURST), 1).await;
+    let mut reader = Client::connect_narrow(&format!("ws://{}/ws", server.address())).await;
+    reader.send(json!({ "id": "s", "type": "subscribe", "data": { "channels": ["c"], "since": 0 } })).await;
+    for seq in 1..=BURST {
+        reader.until(json!({ "type": "channel_message", "data": { "seq": seq } })).await;
+    }
+}
+
 /// Publishes 16 MiB, which no kernel keeps for anybody.
 async fn publish_much(server: &Server) {
     let mut publisher = server.client().await;

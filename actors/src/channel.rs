@@ -66,8 +66,7 @@ pub struct Channel {
 /// Where the channel stands in the journal. Heads count what was handed over, committed or not.
 #[derive(Debug)]
 struct Log {
-    place: Place,
-    /// What of its publications is still kept.
+    /// Its place, and what of its publications is still kept.
     horizon: Horizon,
     /// `None` until it is made.
     state: Option<StateRecord>,
@@ -79,8 +78,12 @@ struct Log {
 impl Log {
     /// That of a channel that has not been made.
     fn fresh(house: &House) -> Self {
-        let place = house.journal.reserve();
-        Self { place, horizon: house.horizons.of(place), state: None, publications: 0, states: 0, broken: false }
+        let horizon = house.horizons.fresh(&*house.journal);
+        Self { horizon, state: None, publications: 0, states: 0, broken: false }
+    }
+
+    fn place(&self) -> Place {
+        self.horizon.place()
     }
 }
 

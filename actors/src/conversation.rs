@@ -76,8 +76,7 @@ pub struct Conversation {
 /// Where the conversation stands in the journal. Heads count what was handed over, committed or not.
 #[derive(Debug)]
 struct Log {
-    place: Place,
-    /// What of its messages is still kept.
+    /// Its place, and what of its messages is still kept.
     horizon: Horizon,
     /// `None` until it is made.
     state: Option<StateRecord>,
@@ -92,10 +91,8 @@ struct Log {
 impl Log {
     /// That of a conversation that has not been made.
     fn fresh(house: &House) -> Self {
-        let place = house.journal.reserve();
         Self {
-            place,
-            horizon: house.horizons.of(place),
+            horizon: house.horizons.fresh(&*house.journal),
             state: None,
             messages: 0,
             states: 0,
@@ -103,6 +100,10 @@ impl Log {
             tapes: 0,
             broken: false,
         }
+    }
+
+    fn place(&self) -> Place {
+        self.horizon.place()
     }
 }
 

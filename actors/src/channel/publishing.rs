@@ -98,7 +98,7 @@ impl Channel {
         let fresh = Log { broken: self.log.broken, ..Log::fresh(&self.tenant.house) };
         let old = std::mem::replace(&mut self.log, fresh);
         self.known = Known::new(self.tenant.house.settings.dedup);
-        self.append(vec![Entry::Delete { place: old.place }], Write::Removal { request }, ctx);
+        self.append(vec![Entry::Delete { place: old.place() }], Write::Removal { request }, ctx);
         Ok(())
     }
 
@@ -130,7 +130,7 @@ impl Channel {
     fn state_entries(&mut self, state: StateRecord) -> Result<Batch, Error> {
         let mut batch = Batch::new();
         if self.log.state.is_none() {
-            batch.push(Entry::Create { place: self.log.place, name: self.name() });
+            batch.push(Entry::Create { place: self.log.place(), name: self.name() });
         }
         let bytes = encode(&state)?;
         self.log.states += 1;
@@ -140,7 +140,7 @@ impl Channel {
     }
 
     fn entry(&self, lane: u8, seq: u64, bytes: Vec<u8>) -> Entry {
-        let at = Position { stream: Stream { place: self.log.place, lane }, seq };
+        let at = Position { stream: Stream { place: self.log.place(), lane }, seq };
         Entry::Append { at, bytes, opens: false, closes: Vec::new() }
     }
 

@@ -49,11 +49,11 @@ pub(super) fn load(
     wanted: Wanted,
 ) -> Result<Option<Loaded>, Error> {
     let journal = &*house.journal;
-    let Some(place) = journal.find(name)? else { return Ok(None) };
+    let Some(horizon) = house.horizons.find(journal, name)? else { return Ok(None) };
+    let place = horizon.place();
     let stream = |lane| Stream { place, lane };
     let log = Log {
-        place,
-        horizon: house.horizons.of(place),
+        horizon,
         state: state(journal, place)?,
         publications: journal.head(stream(PUBLICATIONS))?,
         states: journal.head(stream(STATES))?,

@@ -53,7 +53,7 @@ impl Channel {
             return Ok(());
         }
         let (journal, tenant) = (self.tenant.house.journal.clone(), self.tenant.id.clone());
-        let (place, channel) = (self.log.place, self.id().cloned());
+        let (place, channel) = (self.log.place(), self.id().cloned());
         let read =
             crate::house::off_arbiter(move || reading::replay_page(&*journal, place, &tenant, channel.as_ref(), after));
         ctx.spawn(read.into_actor(self).map(move |page, channel, ctx| match page {

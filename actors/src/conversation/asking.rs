@@ -93,7 +93,7 @@ impl Conversation {
         request_id: Option<String>,
     ) -> Arc<Run> {
         Arc::new(Run {
-            id: record::run_id(self.log.place, question.seq, turn.index),
+            id: record::run_id(self.log.place(), question.seq, turn.index),
             kind,
             agent_id: AgentId::of(&self.tenant.id, &agent),
             agent,

@@ -164,7 +164,7 @@ impl Conversation {
         let (Some(first), Some(last)) = (seqs.first().copied(), seqs.last().copied()) else {
             return self.assign(run, Vec::new(), told, ctx);
         };
-        let (journal, place, id) = (self.tenant.house.journal.clone(), self.log.place, self.id.clone());
+        let (journal, place, id) = (self.tenant.house.journal.clone(), self.log.place(), self.id.clone());
         let count = usize::try_from(last - first + 1).unwrap_or(usize::MAX);
         let read = crate::house::off_arbiter(move || loading::page_after(&*journal, place, &id, first - 1, count));
         let run = run.clone();

@@ -35,11 +35,11 @@ pub(super) struct Restored {
 /// Reads a conversation; `None` if it has never been made. Blocks.
 pub(super) fn load(house: &House, name: &PlaceName, id: &ConversationId) -> Result<Option<Loaded>, Error> {
     let journal = &*house.journal;
-    let Some(place) = journal.find(name)? else { return Ok(None) };
+    let Some(horizon) = house.horizons.find(journal, name)? else { return Ok(None) };
+    let place = horizon.place();
     let head = |lane| journal.head(Stream { place, lane });
     let log = Log {
-        place,
-        horizon: house.horizons.of(place),
+        horizon,
         state: state(journal, place)?,
         messages: head(MESSAGES)?,
         states: head(STATES)?,

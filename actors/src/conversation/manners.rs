@@ -68,7 +68,7 @@ impl Conversation {
     ) -> Result<(), Error> {
         self.visible(&request.principal)?;
         let limit = limit.clamp(1, MAX_PAGE);
-        let (journal, place, id) = (self.tenant.house.journal.clone(), self.log.place, self.id.clone());
+        let (journal, place, id) = (self.tenant.house.journal.clone(), self.log.place(), self.id.clone());
         // Only what is committed is shown, so that a page never tells more than the events did.
         let before = before.unwrap_or(u64::MAX).min(self.committed_head() + 1);
         let read = crate::house::off_arbiter(move || {
@@ -90,9 +90,10 @@ impl Conversation {
     pub(super) fn open(&mut self, request: Request, after: u64, ctx: &mut Context<Self>) -> Result<(), Error> {
         self.usable(&request.principal)?;
         if self.log.messages == 0 {
-            return self.greet(request, ctx);
+            // Who has read some of it goes on in one that is gone.
+            return if after == 0 { self.greet(request, ctx) } else { Err(Error::cursor_expired(1)) };
         }
-        let (journal, place, id) = (self.tenant.house.journal.clone(), self.log.place, self.id.clone());
+        let (journal, place, id) = (self.tenant.house.journal.clone(), self.log.place(), self.id.clone());
         let read = crate::house::off_arbiter(move || loading::page_after(&*journal, place, &id, after, PAGE));
         ctx.spawn(read.into_actor(self).map(move |page, conversation, _| match page {
             Ok(mut messages) => {
@@ -138,7 +139,7 @@ impl Conversation {
         }
         let fresh = Log { broken: self.log.broken, ..Log::fresh(&self.tenant.house) };
         let old = std::mem::replace(&mut self.log, fresh);
-        let batch = vec![Entry::Delete { place: old.place }];
+        let batch = vec![Entry::Delete { place: old.place() }];
         self.append(batch, Write::State { request: Box::new(request), message: None, then: Then::Deleted }, ctx);
         Ok(())
     }

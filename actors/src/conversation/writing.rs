@@ -59,7 +59,7 @@ impl Conversation {
             if let Some(owner) = &state.owner {
                 self.members.keep_only(owner);
             }
-            batch.push(Entry::Create { place: self.log.place, name: self.name() });
+            batch.push(Entry::Create { place: self.log.place(), name: self.name() });
         } else if self.log.state.as_ref() == Some(&state) {
             return Ok(batch);
         }
@@ -90,7 +90,7 @@ impl Conversation {
     }
 
     pub(super) fn position(&self, lane: u8, seq: u64) -> Position {
-        Position { stream: Stream { place: self.log.place, lane }, seq }
+        Position { stream: Stream { place: self.log.place(), lane }, seq }
     }
 
     pub(super) fn entry(&self, lane: u8, seq: u64, bytes: Vec<u8>) -> Entry {

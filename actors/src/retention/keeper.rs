@@ -6,6 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use super::rule::{Rule, Rules};
+use super::spent;
 use crate::channel;
 use crate::channel::record::PublicationRecord;
 use crate::conversation::record::{self as conversation, FailureRecord, MessageRecord};
@@ -91,6 +92,11 @@ impl Keeper {
         if first > begun {
             first = self.open_run(main).map_or(first, |open| first.min(open)).max(begun);
         }
+        if let (Kind::Conversation, Some(age)) = (name.kind, rule.age)
+            && self.let_go(main, first, age)?
+        {
+            return Ok(first - begun);
+        }
         let mut batch = Vec::new();
         let mut trim = |stream, first| batch.push(Entry::Trim { stream, first });
         if first > begun {
@@ -118,6 +124,21 @@ impl Keeper {
             self.write(batch)?;
         }
         Ok(first - begun)
+    }
+
+    /// Takes a conversation away of which nothing before `first` is kept, if that is all of it. One that is in use, or
+    /// that has a run that goes on, stays. Answers whether it is gone.
+    fn let_go(&self, messages: Stream, first: u64, age: Duration) -> Result<bool, Error> {
+        if first <= self.journal.head(messages)? {
+            return Ok(false);
+        }
+        let Some(_closed) = self.horizons.close(messages.place) else { return Ok(false) };
+        // Asked again, since somebody may have come, said something and gone again.
+        let spent = first > self.journal.head(messages)? && spent::is_spent(&*self.journal, messages.place, age)?;
+        if spent {
+            self.write(vec![Entry::Delete { place: messages.place }])?;
+        }
+        Ok(spent)
     }
 
     /// A ledger's last record says where the day stands, so those before it are no past that anybody reads: nothing

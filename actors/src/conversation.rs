@@ -205,6 +205,7 @@ impl Conversation {
     fn retire(&mut self, ctx: &mut Context<Self>) {
         self.stage = Stage::Retired;
         self.watch = None;
+        self.log.horizon.leave();
         ctx.run_later(FORWARDING, |_, ctx| ctx.stop());
     }
 }

@@ -105,15 +105,20 @@ impl Horizon {
     pub fn shows(&self, seq: u64) -> bool {
         seq >= self.first.load(Ordering::Relaxed)
     }
-}
 
-impl Drop for Horizon {
-    fn drop(&mut self) {
+    /// Takes the place off the list: who holds this uses it no longer.
+    pub fn leave(&self) {
         let mut list = self.list.lock();
         // Another of the same place may have come meanwhile.
         if list.used.get(&self.place).is_some_and(|listed| listed.as_ptr() == Arc::as_ptr(&self.first)) {
             list.used.remove(&self.place);
         }
+    }
+}
+
+impl Drop for Horizon {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 

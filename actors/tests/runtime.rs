@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::future::pending;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use callboard_actors::journal::Journal;
 use callboard_actors::journal::sled::{Options, SledJournal};
 use callboard_actors::outbox::{Delivered, Outbox, Outlet};
 use callboard_actors::protocol::*;
+use callboard_actors::retention::{Keeper, Rule, Rules};
 use callboard_actors::router::Cast;
 use callboard_actors::runtime::Runtime;
 use callboard_actors::tenant::SessionCard;
@@ -96,6 +97,10 @@ impl House {
     }
 
     fn with(agents: &[&str], more: &str) -> Self {
+        Self::set(Settings::default(), agents, more)
+    }
+
+    fn set(settings: Settings, agents: &[&str], more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let journal = SledJournal::open(folder.path(), Options::default()).unwrap();
         let gate = Arc::new(Semaphore::new(0));
@@ -110,7 +115,7 @@ impl House {
             Cast { persona: Arc::new(persona), brain: Arc::new(brain) }
         });
         let cast = cast.collect();
-        let runtime = Runtime::new(journal.clone(), Settings::default(), cast, 2);
+        let runtime = Runtime::new(journal.clone(), settings, cast, 2);
         Self { runtime, journal, gate, _release: release, _folder: folder }
     }
 
@@ -519,5 +524,39 @@ fn a_replay_from_anywhere_is_the_log() {
             let expected: Vec<_> = (since + 1..=head).map(|seq| (seq, format!("m{seq}"))).collect();
             assert_eq!(read, expected, "from {since}");
         }
+    });
+}
+
+/// A keeper that lets no conversation live takes none away from under somebody who comes into it.
+#[test]
+fn a_conversation_goes_while_nobody_comes_for_it_and_everybody_who_comes_is_answered() {
+    with_system(|| {
+        let settings = Settings { idle: Duration::from_millis(1), ..Settings::default() };
+        let house = House::set(settings, &["inline"], "");
+        let rule = Rule { age: Some(Duration::ZERO), ..Rule::default() };
+        let rules = Rules { conversations: rule, ..Rules::default() };
+        let mut keeper = Keeper::new(house.journal.clone(), rules, house.runtime.house().horizons.clone());
+        let (stop, stopped) = channel::<()>();
+        let keeping = std::thread::spawn(move || {
+            while stopped.try_recv() == Err(TryRecvError::Empty) {
+                keeper.walk().unwrap();
+            }
+        });
+        let mut guest = house.guest(1);
+        let (mut asked, mut begun) = (0, 0);
+        // Until it was made anew often enough, so that it went at some of all the moments at which it can.
+        while begun < 300 {
+            // None, one or more others in between, so that it is left alone for moments of every length.
+            let conversation = ConversationId::trusted(format!("c{}", asked % (1 + asked / 64 % 8)));
+            let token = guest.ask_with(Some("inline"), "hello", |ask| ask.conversation = conversation);
+            let envelope = guest.end(token);
+            assert_eq!(text(&envelope.event), "inline: hello", "behind {asked} that were answered");
+            let Event::RunAnswered { run, .. } = &envelope.event else { unreachable!("it has a text") };
+            begun += usize::from(run.asked_at == 1);
+            asked += 1;
+        }
+        drop(stop);
+        keeping.join().unwrap();
+        house.assert_settled();
     });
 }

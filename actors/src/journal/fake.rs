@@ -17,6 +17,7 @@ struct State {
     names: HashMap<PlaceName, Place>,
     streams: HashMap<Stream, Vec<Vec<u8>>>,
     firsts: HashMap<Stream, u64>,
+    unfinished: Vec<Position>,
 }
 
 impl Fake {
@@ -45,12 +46,14 @@ impl State {
                 Entry::Create { place, name } => {
                     assert!(self.names.insert(name, place).is_none(), "a place is made once");
                 }
-                Entry::Append { at, bytes, .. } => {
+                Entry::Append { at, bytes, opens, closes } => {
+                    self.unfinished.retain(|position| !closes.contains(position));
+                    self.unfinished.extend(opens.then_some(at));
                     let stream = self.streams.entry(at.stream).or_default();
                     assert_eq!(at.seq, stream.len() as u64 + 1, "a stream has no holes");
                     stream.push(bytes);
                 }
-                Entry::Close { .. } => {}
+                Entry::Close { positions } => self.unfinished.retain(|position| !positions.contains(position)),
                 Entry::Trim { stream, first } => {
                     assert!(
                         first <= self.streams.get(&stream).map_or(0, Vec::len) as u64 + 1,
@@ -62,6 +65,7 @@ impl State {
                 Entry::Delete { place } => {
                     self.names.retain(|_, named| *named != place);
                     self.streams.retain(|stream, _| stream.place != place);
+                    self.unfinished.retain(|position| position.stream.place != place);
                 }
             }
         }
@@ -140,7 +144,7 @@ impl Journal for Fake {
     }
 
     fn unfinished(&self) -> Vec<Position> {
-        Vec::new()
+        self.state().unfinished.clone()
     }
 
     fn health(&self) -> Health {

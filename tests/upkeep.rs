@@ -12,7 +12,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::{Value, json};
 
 use harness::client::Client;
-use harness::rest::{call, get, token};
+use harness::rest::get;
 use harness::server::Server;
 
 /// A rate that nobody here reaches.

@@ -190,8 +190,11 @@ impl Channel {
     fn dispatch(&mut self, mut request: Request, ctx: &mut Context<Self>) -> Result<(), Error> {
         match request.take_command() {
             Command::Publish(publish) | Command::Direct { what: publish, .. } => self.publish(request, publish, ctx),
-            Command::Attach { since, member, .. } => self.attach(request, since, member, ctx),
-            Command::Replay { after, .. } => self.replay(request, after, ctx),
+            Command::Attach { since, member, .. } => {
+                self.attach(&request, since, member);
+                Ok(())
+            }
+            Command::Replay { after, time, .. } => self.replay(request, after, time, ctx),
             Command::Detach { .. } => self.detach(&request),
             Command::Describe { name, description, .. } => self.describe(request, name, description, ctx),
             Command::Remove { .. } => self.remove(request, ctx),

@@ -486,15 +486,15 @@ impl Guest {
     fn read(&mut self, since: u64, end: u64) -> Vec<(u64, String)> {
         let channel = Some(ChannelId::trusted("log"));
         let attach = Command::Attach { channel: channel.clone(), since: Some(since), member: true };
-        let _ = self.visit.handle(Token(u32::MAX), Interest::NOTHING, attach);
+        let _ = self.visit.handle(Token::NONE, Interest::NOTHING, attach);
         let mut read = Vec::new();
         while read.last().map_or(since, |(seq, _)| *seq) < end {
             let delivery = self.deliveries.recv_timeout(PATIENCE).expect("nothing comes");
             match &delivery.envelope.event {
                 Event::Published { publication } => read.push((publication.seq, publication.id.to_string())),
-                Event::ReplayPaused { after, .. } => {
-                    let go_on = Command::Replay { channel: channel.clone(), after: *after };
-                    let _ = self.visit.handle(Token(u32::MAX), Interest::NOTHING, go_on);
+                Event::ReplayPaused { after, time, .. } => {
+                    let go_on = Command::Replay { channel: channel.clone(), after: *after, time: *time };
+                    let _ = self.visit.handle(Token::REPLAY, Interest::NOTHING, go_on);
                 }
                 _ => {}
             }

@@ -98,12 +98,12 @@ impl Ledger {
         Ok(token)
     }
 
-    /// A number that no open request has; never that of `Token::NONE`.
+    /// A number that no open request has; never one of those that the runtime has for itself.
     fn fresh(&mut self) -> Token {
         loop {
-            self.next = self.next.wrapping_add(1).max(1);
+            self.next = self.next.wrapping_add(1);
             let token = Token(self.next);
-            if !self.open.contains_key(&token) {
+            if token != Token::NONE && token != Token::REPLAY && !self.open.contains_key(&token) {
                 return token;
             }
         }

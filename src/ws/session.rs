@@ -41,7 +41,7 @@ pub struct Session {
     ledger: Ledger,
     /// Whether requests that waited are being begun.
     releasing: bool,
-    /// What goes on with a replay once the client has taken what it was sent: at most one a subscription.
+    /// What goes on with a replay once the client has taken what it was sent.
     replays: Replays,
     pace: Pace,
     /// When the last text or binary frame came, or the last ping of the dialect was sent. On the gate's clock.

@@ -11,6 +11,8 @@ use crate::protocol::{Envelope, SessionId, To};
 struct Listener {
     outbox: Outbox,
     to: To,
+    /// Which time of listening this is: one that left and came again has another.
+    time: u64,
     /// Whether it gets what is published now; not yet while it reads what came before.
     live: bool,
 }
@@ -19,16 +21,28 @@ struct Listener {
 #[derive(Debug, Default)]
 pub struct Listeners {
     list: HashMap<SessionId, Listener>,
+    /// How often somebody began to listen.
+    times: u64,
     /// Those that are live, grouped.
     members: Audience,
     subscribers: Audience,
 }
 
 impl Listeners {
-    /// Adds a session, or changes how it listens.
-    pub fn put(&mut self, outbox: Outbox, to: To, live: bool) {
-        self.list.insert(outbox.session, Listener { outbox, to, live });
+    /// Adds a session, which begins to listen anew if it is there. Answers which time this is.
+    pub fn put(&mut self, outbox: Outbox, to: To, live: bool) -> u64 {
+        self.times += 1;
+        self.list.insert(outbox.session, Listener { outbox, to, time: self.times, live });
         self.changed();
+        self.times
+    }
+
+    /// Has a session hear what is published from now on.
+    pub fn go_live(&mut self, session: SessionId) {
+        if let Some(listener) = self.list.get_mut(&session) {
+            listener.live = true;
+            self.changed();
+        }
     }
 
     /// Removes a session; says whether it listened.
@@ -37,9 +51,10 @@ impl Listeners {
         self.list.remove(&session).is_some()
     }
 
-    /// How a session listens.
-    pub fn manner(&self, session: SessionId) -> Option<To> {
-        self.list.get(&session).map(|listener| listener.to)
+    /// How a session listens, if it still is this time of listening.
+    pub fn manner(&self, session: SessionId, time: u64) -> Option<To> {
+        let listener = self.list.get(&session).filter(|listener| listener.time == time);
+        listener.map(|listener| listener.to)
     }
 
     /// Whether nobody listens.
@@ -49,7 +64,7 @@ impl Listeners {
 
     /// Sends an envelope to everybody who is live.
     pub fn deliver(&mut self, envelope: &Arc<Envelope>) {
-        let Self { list, members, subscribers } = self;
+        let Self { list, members, subscribers, .. } = self;
         let of = |to: To| {
             let of = list.values().filter(move |listener| listener.live && listener.to == to);
             of.map(|listener| listener.outbox.clone())

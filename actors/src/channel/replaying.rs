@@ -10,26 +10,18 @@ use crate::protocol::{Code, Error, Event, Publication, Timestamp, To};
 use crate::request::Request;
 
 impl Channel {
-    pub(super) fn attach(
-        &mut self,
-        request: Request,
-        since: Option<u64>,
-        member: bool,
-        ctx: &mut Context<Self>,
-    ) -> Result<(), Error> {
+    pub(super) fn attach(&mut self, request: &Request, since: Option<u64>, member: bool) {
         let to = if member { To::Member } else { To::Subscriber };
         let since = match self.nature {
             Nature::Channel(_) => since,
             Nature::Inbox(_) => Some(self.kept_since()),
         };
-        self.listeners.put(request.outbox.clone(), to, since.is_none());
-        match since {
-            Some(after) => self.replay(request, after, ctx),
-            None => {
-                request.reply(Event::Noted);
-                Ok(())
-            }
-        }
+        let time = self.listeners.put(request.outbox.clone(), to, since.is_none());
+        // The reader asks for the first page as for any other: of many channels at once, a page of each would be too much.
+        request.reply(match since {
+            Some(after) => Event::ReplayPaused { channel: self.id().cloned(), after, time },
+            None => Event::Noted,
+        });
     }
 
     pub(super) fn detach(&mut self, request: &Request) -> Result<(), Error> {
@@ -38,17 +30,25 @@ impl Channel {
         Ok(())
     }
 
-    /// Sends what came after `after`: all of it and the reader is live, or a page and it asks for more.
-    pub(super) fn replay(&mut self, request: Request, after: u64, ctx: &mut Context<Self>) -> Result<(), Error> {
-        let Some(to) = self.listeners.manner(request.outbox.session) else {
-            return Err(Error::invalid("channel", "a channel that this session is attached to"));
+    /// Sends what came after `after`: all of it and the reader is live, or a page and it asks for more. Who has left since
+    /// hears nothing more of it, also if it came again: then it reads anew.
+    pub(super) fn replay(
+        &mut self,
+        request: Request,
+        after: u64,
+        time: u64,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), Error> {
+        let Some(to) = self.listeners.manner(request.outbox.session, time) else {
+            request.reply(Event::Noted);
+            return Ok(());
         };
         let head = self.committed_head();
         let first = self.kept().next().map_or(u64::MAX, |publication| publication.seq);
         if after >= head || first <= after + 1 {
             let missing: Vec<_> = self.kept().filter(|one| one.seq > after).cloned().collect();
             self.send_page(&request, to, missing, after, ctx)?;
-            self.listeners.put(request.outbox.clone(), to, true);
+            self.listeners.go_live(request.outbox.session);
             request.reply(Event::Noted);
             return Ok(());
         }
@@ -56,23 +56,36 @@ impl Channel {
         let (place, channel) = (self.log.place(), self.id().cloned());
         let read =
             crate::house::off_arbiter(move || reading::replay_page(&*journal, place, &tenant, channel.as_ref(), after));
-        ctx.spawn(read.into_actor(self).map(move |page, channel, ctx| match page {
-            Ok(page) => {
-                if let Ok(after) = channel.send_page(&request, to, page, after, ctx) {
-                    request.reply(Event::ReplayPaused { channel: channel.id().cloned(), after });
+        ctx.spawn(read.into_actor(self).map(move |page, channel, ctx| {
+            channel.page_read(&request, page, after, time, ctx);
+        }));
+        Ok(())
+    }
+
+    fn page_read(
+        &mut self,
+        request: &Request,
+        page: Result<Vec<Arc<Publication>>, Error>,
+        after: u64,
+        time: u64,
+        ctx: &mut Context<Self>,
+    ) {
+        let session = request.outbox.session;
+        match (self.listeners.manner(session, time), page) {
+            (None, _) => request.reply(Event::Noted),
+            (Some(to), Ok(page)) => {
+                if let Ok(after) = self.send_page(request, to, page, after, ctx) {
+                    request.reply(Event::ReplayPaused { channel: self.id().cloned(), after, time });
                 }
             }
-            Err(error) => {
-                // What is gone does not come back: the reader is told so, and hears what comes from here on, unless it
-                // has gone meanwhile.
-                let listens = channel.listeners.manner(request.outbox.session).is_some();
-                if error.code == Code::CursorExpired && listens {
-                    channel.listeners.put(request.outbox.clone(), to, true);
+            (Some(_), Err(error)) => {
+                // What is gone does not come back: the reader is told so, and hears what comes from here on.
+                if error.code == Code::CursorExpired {
+                    self.listeners.go_live(session);
                 }
                 request.refuse(error);
             }
-        }));
-        Ok(())
+        }
     }
 
     /// Sends a page of what came after `after`; returns up to where the reader has everything now. An error means that

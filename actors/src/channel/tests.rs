@@ -79,6 +79,10 @@ impl World {
     fn attach(&self, outbox: &Outbox, since: Option<u64>) {
         self.send(outbox, 99, Command::Attach { channel: None, since, member: true });
     }
+
+    fn replay(&self, outbox: &Outbox, after: u64, time: u64) {
+        self.send(outbox, 98, Command::Replay { channel: None, after, time });
+    }
 }
 
 /// What is told next, in short: `7:ack 3`, `7:RUN_NOT_FOUND`, `heard 3`.
@@ -93,6 +97,7 @@ fn next(told: &Receiver<(To, Arc<Envelope>)>) -> String {
         Event::Published { publication } | Event::DirectMessage { publication } => format!("heard {}", publication.seq),
         Event::Refused { error } => error.code.as_str().to_owned(),
         Event::Noted => "noted".to_owned(),
+        Event::ReplayPaused { after, time, .. } => format!("paused {after} of {time}"),
         other => format!("{other:?}"),
     };
     to + &what
@@ -144,15 +149,20 @@ async fn a_direct_message_waits_until_somebody_has_it() {
     let (gone, told) = outbox(2);
     drop(told);
     world.attach(&gone, None);
+    world.replay(&gone, 0, 1);
     let (reader, heard) = outbox(3);
     world.attach(&reader, None);
-    assert_eq!(several(&heard, 3), ["heard 1", "heard 2", "99:noted"]);
+    assert_eq!(next(&heard), "99:paused 0 of 2");
+    world.replay(&reader, 0, 2);
+    assert_eq!(several(&heard, 3), ["heard 1", "heard 2", "98:noted"]);
     drop(heard);
     world.publish(3, "o");
     assert_eq!(next(&world.told), "3:ack 3");
     let (again, heard) = outbox(4);
     world.attach(&again, None);
-    assert_eq!(several(&heard, 2), ["heard 3", "99:noted"]);
+    assert_eq!(next(&heard), "99:paused 2 of 3");
+    world.replay(&again, 2, 3);
+    assert_eq!(several(&heard, 2), ["heard 3", "98:noted"]);
 }
 
 #[actix::test]
@@ -171,13 +181,40 @@ async fn a_reader_that_went_while_it_was_overtaken_is_not_listening() {
     let (reader, heard) = outbox(2);
     let held = world.journal.hold();
     world.attach(&reader, Some(1));
+    assert_eq!(next(&heard), "99:paused 1 of 1");
+    world.replay(&reader, 1, 1);
     world.send(&reader, 5, Command::Detach { channel: None });
     assert_eq!(next(&heard), "5:noted");
     drop(held);
-    assert_eq!(next(&heard), "99:CURSOR_EXPIRED");
+    assert_eq!(next(&heard), "98:noted", "nobody is told of what is not theirs any more");
     for token in [most + 1, most + 2] {
         world.publish(token, &format!("m{token}"));
         assert_eq!(next(&world.told), format!("{token}:ack {token}"));
     }
     assert!(heard.try_recv().is_err(), "it hears what is published");
+}
+
+#[actix::test]
+async fn who_went_and_came_again_hears_of_its_second_time_alone() {
+    let world = world(news());
+    let most = Recent::COUNT as u32 * 2;
+    for token in 1..=most {
+        world.publish(token, &format!("m{token}"));
+        assert_eq!(next(&world.told), format!("{token}:ack {token}"));
+    }
+    let (reader, heard) = outbox(2);
+    let held = world.journal.hold();
+    world.attach(&reader, Some(0));
+    world.replay(&reader, 0, 1);
+    world.send(&reader, 5, Command::Detach { channel: None });
+    let last = u64::from(most) - 1;
+    world.attach(&reader, Some(last));
+    world.replay(&reader, 0, 1);
+    world.replay(&reader, last, 2);
+    let begun = ["99:paused 0 of 1", "5:noted", &format!("99:paused {last} of 2"), "98:noted"];
+    assert_eq!(several(&heard, 4), begun);
+    assert_eq!(several(&heard, 2), [format!("heard {most}"), "98:noted".to_owned()]);
+    drop(held);
+    assert_eq!(next(&heard), "98:noted", "the page that was being read came too late");
+    assert!(heard.try_recv().is_err());
 }

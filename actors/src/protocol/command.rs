@@ -141,6 +141,8 @@ pub enum Command {
         channel: Option<ChannelId>,
         /// Publications after this `seq`.
         after: u64,
+        /// Which time of listening the replay belongs to, as `Event::ReplayPaused` said.
+        time: u64,
     },
     /// Be present as the principal's agent, and with the scope `agent:serve` take work for it. Said again it changes
     /// nothing: a heartbeat.

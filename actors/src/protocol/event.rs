@@ -168,12 +168,15 @@ pub enum Event {
         /// What.
         publication: Arc<Publication>,
     },
-    /// A page of a replay is through; the reader asks for the next with `Command::Replay`. Never on a wire.
+    /// A replay has begun, or a page of it is through; the reader asks for the next with `Command::Replay`. Never on a
+    /// wire.
     ReplayPaused {
         /// The channel; `None`: the inbox.
         channel: Option<ChannelId>,
         /// The last `seq` that was sent.
         after: u64,
+        /// Which time of listening it belongs to: a session may have left and come again.
+        time: u64,
     },
 
     // Replies.

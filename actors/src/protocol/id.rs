@@ -154,6 +154,9 @@ pub struct Token(pub u32);
 impl Token {
     /// What the runtime itself asks for on a session's behalf: nobody waits for the reply.
     pub const NONE: Self = Self(0);
+
+    /// The next page of a replay, of which a session asks for one at a time. No request has this number.
+    pub const REPLAY: Self = Self(u32::MAX);
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use actix::prelude::*;
 use actix_web_actors::ws::WebsocketContext;
 
-use callboard_actors::protocol::{Command, Interest, Token};
+use callboard_actors::protocol::{Command, Event, Interest, Token};
 
 use super::Session;
 
@@ -21,9 +21,21 @@ const FEW: (u64, u64) = (256, 256 * 1024);
 /// What goes on when the client has taken what it was sent.
 #[derive(Debug, Default)]
 pub(super) struct Replays {
+    /// Bounded by what waits for a client: whoever begins one is told so.
     waiting: VecDeque<(Token, Interest, Command)>,
+    /// The page that was asked for and has not come.
+    asked: Option<Token>,
     /// Whether somebody looks whether it has.
     watched: bool,
+}
+
+impl Replays {
+    /// Notes that a page has come, or why it does not.
+    pub fn answered(&mut self, token: Token, event: &Event) {
+        if self.asked == Some(token) && (event.ends_request() || matches!(event, Event::History { .. })) {
+            self.asked = None;
+        }
+    }
 }
 
 impl Session {
@@ -53,12 +65,12 @@ impl ActorFuture<Session> for Taken {
         _: &mut WebsocketContext<Session>,
         _: &mut Context<'_>,
     ) -> Poll<()> {
-        let (frames, bytes) = session.wire.gate().load();
-        // One at a time: its page is on its way then, and the next poll comes with that.
-        if frames <= FEW.0
-            && bytes <= FEW.1
+        // One at a time: however many channels are replayed, what waits is a page more than a few frames.
+        while session.replays.asked.is_none()
+            && has_taken(session.wire.gate().load())
             && let Some((token, interest, next)) = session.replays.waiting.pop_front()
         {
+            session.replays.asked = Some(token);
             session.carry_out(token, interest, next);
         }
         if session.replays.waiting.is_empty() {
@@ -67,4 +79,8 @@ impl ActorFuture<Session> for Taken {
         }
         Poll::Pending
     }
+}
+
+fn has_taken((frames, bytes): (u64, u64)) -> bool {
+    frames <= FEW.0 && bytes <= FEW.1
 }

@@ -13,12 +13,13 @@ use crate::ws::ledger::Ended;
 impl Session {
     /// Says the reply to a request, or something on the way to it.
     pub(super) fn reply(&mut self, token: Token, event: &Event, at: Timestamp, ticket: Option<Ticket>) {
+        self.replays.answered(token, event);
         let open = self.ledger.get(token);
         let interest = open.map_or(Interest::NOTHING, |open| open.interest);
         if let Some(open) = open {
             let frames = self.setup.dialect.encode(event, at, Audience::Requester(&open.asked));
             self.send_with(frames, ticket);
-        } else if let (Token::NONE, Event::Refused { error }) = (token, event) {
+        } else if let (Token::NONE | Token::REPLAY, Event::Refused { error }) = (token, event) {
             self.say_error(None, error.clone());
         }
         match event {
@@ -26,9 +27,9 @@ impl Session {
                 let next = Command::Open { conversation: conversation.clone(), after: *after };
                 self.go_on(token, interest, next);
             }
-            Event::ReplayPaused { channel, after } => {
-                let next = Command::Replay { channel: channel.clone(), after: *after };
-                self.go_on(token, interest, next);
+            Event::ReplayPaused { channel, after, time } => {
+                let next = Command::Replay { channel: channel.clone(), after: *after, time: *time };
+                self.go_on(Token::REPLAY, interest, next);
             }
             event if event.ends_request() => self.ended(token, event),
             _ => {}

@@ -1,5 +1,6 @@
 //! Clients that do not read, or hardly do, or are gone without a word.
 
+use std::collections::HashMap;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -115,6 +116,63 @@ async fn a_thin_line_is_replayed_everything() {
     for seq in 1..=BURST {
         reader.until(json!({ "type": "channel_message", "data": { "seq": seq } })).await;
     }
+}
+
+/// So are many channels at once, of each of which more is missing than may wait for a client.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thin_line_is_replayed_many_channels() {
+    const CHANNELS: usize = 12;
+    const EACH: u64 = 40;
+    let server = Server::with(FAST);
+    let mut publisher = server.client().await;
+    let text = "x".repeat(8_000);
+    let names: Vec<String> = (0..CHANNELS).map(|number| format!("c{number}")).collect();
+    for seq in 1..=EACH {
+        for channel in &names {
+            let data = json!({ "channel": channel, "content": text });
+            let published = publisher.ask(json!({ "id": "p", "type": "publish", "data": data })).await;
+            assert_eq!(published["data"]["seq"], seq, "{published}");
+        }
+    }
+    let mut reader = Client::connect_narrow(&format!("ws://{}/ws", server.address())).await;
+    reader.send(json!({ "id": "s", "type": "subscribe", "data": { "channels": names, "since": 0 } })).await;
+    let mut read: HashMap<String, u64> = HashMap::new();
+    while read.values().sum::<u64>() < EACH * CHANNELS as u64 {
+        let frame = reader.until(json!({ "type": "channel_message" })).await;
+        let seq = read.entry(frame["data"]["channel_id"].as_str().unwrap().to_owned()).or_default();
+        *seq += 1;
+        assert_eq!(frame["data"]["seq"], *seq);
+    }
+}
+
+/// Who leaves a channel whose past is still to come hears no more of it, and nothing that it did not ask for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_leaves_in_the_middle_of_a_replay_is_told_nothing_more_of_it() {
+    let server = Server::with("[log]\nfilter = \"warn\"");
+    let token = token(&server, "default", "ann", &[]);
+    publish_burst(&server, &token, &"x".repeat(8_000), &AtomicU64::new(BURST), 1).await;
+    let mut reader = Client::connect_narrow(&format!("ws://{}/ws", server.address())).await;
+    for _ in 0..20 {
+        for kind in ["subscribe", "unsubscribe"] {
+            reader.send(json!({ "id": kind, "type": kind, "data": { "channels": ["c"], "since": 0 } })).await;
+        }
+    }
+    // Replays come one after another, so this one comes behind all that may still be said of the others.
+    let other = json!({ "channel": "other", "content": "the end" });
+    server.client().await.ask(json!({ "id": "p", "type": "publish", "data": other })).await;
+    reader.send(json!({ "id": "s", "type": "subscribe", "data": { "channels": ["other"], "since": 0 } })).await;
+    let (mut heard, mut left) = (0, 0);
+    loop {
+        let frame = reader.next().await;
+        match frame["type"].as_str() {
+            Some("channel_message") if frame["data"]["content"] == "the end" => break,
+            Some("channel_message") => heard += 1,
+            Some("unsubscribed") => left += 1,
+            Some("subscribed") => {}
+            _ => panic!("{frame}"),
+        }
+    }
+    assert!(left == 20 && heard < BURST, "it left {left} times and heard {heard}");
 }
 
 /// Publishes 16 MiB, which no kernel keeps for anybody.

@@ -10,6 +10,7 @@ use std::net::TcpStream;
 use harness::client::Client;
 use harness::pattern::{self, Captures};
 use harness::server::{Server, Setup};
+use harness::talk::chat;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
@@ -88,15 +89,6 @@ fn exchange(server: &Server, bytes: &str) -> String {
     let mut answer = Vec::new();
     socket.read_to_end(&mut answer).expect("the server keeps waiting");
     String::from_utf8_lossy(&answer).into_owned()
-}
-
-/// Asks an agent in a conversation and waits for the answer.
-async fn chat(client: &mut Client, conversation: &str, message: &str) -> Value {
-    let data = json!({ "message": message, "conversationId": conversation });
-    let asked = json!({ "type": "chat", "id": "c1", "data": data, "targetAgent": "nyx" });
-    let reply = client.ask(asked).await;
-    assert_eq!(reply["type"], "chat_response", "{reply}");
-    reply
 }
 
 /// Has an agent look into the workspace and waits for its result; returns the id of the run.

@@ -9,30 +9,12 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use harness::client::Client;
 use harness::rest::{call, get, token};
 use harness::server::Server;
-
-/// A rate that nobody here reaches.
-const FAST: &str = "[rate]\nframes_per_second = 10000\nframes_burst = 20000\n";
+use harness::talk::{FAST, chat, join, publish};
 
 /// Between two looks at what a keeper does in its own time.
 const LOOK: Duration = Duration::from_millis(20);
-
-async fn publish(client: &mut Client, channel: &str, content: Value) -> u64 {
-    let data = json!({ "channel": channel, "content": content });
-    let told = client.ask(json!({ "id": "p", "type": "publish", "data": data })).await;
-    told["data"]["seq"].as_u64().unwrap_or_else(|| panic!("{told}"))
-}
-
-async fn chat(client: &mut Client, conversation: &str, words: &str) -> Value {
-    let data = json!({ "message": words, "conversationId": conversation });
-    client.ask(json!({ "id": "c", "type": "chat", "data": data })).await
-}
-
-async fn join(client: &mut Client, conversation: &str) -> Value {
-    client.ask(json!({ "id": "j", "type": "join_conversation", "data": { "conversationId": conversation } })).await
-}
 
 fn first(page: &Value) -> Option<u64> {
     page["messages"][0]["seq"].as_u64()

@@ -11,12 +11,9 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use harness::client::Client;
 use harness::rest::get;
 use harness::server::Server;
-
-/// A rate that nobody here reaches.
-const FAST: &str = "[rate]\nframes_per_second = 10000\nframes_burst = 20000\n";
+use harness::talk::{FAST, chat, publish};
 
 fn callboard(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_callboard")).args(args).env_clear().output().unwrap()
@@ -36,17 +33,6 @@ fn done(output: &Output) -> String {
     let said = String::from_utf8(output.stdout.clone()).unwrap() + &String::from_utf8(output.stderr.clone()).unwrap();
     assert!(!said.contains('\u{1b}') && !said.contains('\r'), "{said}");
     said
-}
-
-async fn publish(client: &mut Client, channel: &str, content: Value) -> u64 {
-    let data = json!({ "channel": channel, "content": content });
-    let told = client.ask(json!({ "id": "p", "type": "publish", "data": data })).await;
-    told["data"]["seq"].as_u64().unwrap_or_else(|| panic!("{told}"))
-}
-
-async fn chat(client: &mut Client, conversation: &str, words: &str) -> Value {
-    let data = json!({ "message": words, "conversationId": conversation });
-    client.ask(json!({ "id": "c", "type": "chat", "data": data })).await
 }
 
 /// What a client can see of what was kept.

@@ -13,6 +13,7 @@ pub mod quiet;
 pub mod raw;
 pub mod rest;
 pub mod server;
+pub mod talk;
 pub mod transcript;
 
 use std::time::Duration;

@@ -32,8 +32,10 @@ use crate::http::mcp::Mcp;
 use crate::http::rate::Rate;
 use crate::http::{body, headers, openai, rate, routes, shape, trace};
 use crate::journal;
+use crate::listening;
 use crate::mcp::Servers;
 use crate::metrics;
+use crate::standby;
 use crate::telemetry::Otlp;
 use crate::tls;
 use crate::upkeep::control;
@@ -118,8 +120,15 @@ async fn open_journal(
 ) -> anyhow::Result<journal::Opened> {
     let settings = config.clone();
     let opening = web::block(move || journal::open(&settings));
+    let probes = standby::listen(config)?;
     tokio::select! {
-        opened = opening => opened.context("The journal could not be opened")?,
+        opened = opening => {
+            if let Some(probes) = probes {
+                // Gone before the server itself listens there.
+                probes.stop(false).await;
+            }
+            opened.context("The journal could not be opened")?
+        }
         end = told_to_end => {
             end?;
             log::info!("stopped before its turn came");
@@ -241,15 +250,7 @@ fn listen(app: &web::Data<App>, mcp: web::Data<Mcp>) -> anyhow::Result<(Server, 
     if settings.workers > 0 {
         server = server.workers(settings.workers);
     }
-    for address in &settings.bind {
-        let bound = match &tls {
-            Some(tls) => server.bind_rustls_0_23(address, tls.clone()),
-            None => server.bind(address),
-        };
-        server = bound.with_context(|| {
-            format!("cannot listen on {address}; name another with --bind, or stop what listens there")
-        })?;
-    }
+    let server = listening::at(server, &settings.bind, tls.as_ref())?;
     let addresses = server.addrs();
     Ok((server.run(), addresses))
 }

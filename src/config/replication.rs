@@ -34,6 +34,8 @@ pub struct ReplicationConfig {
     /// How long the server that leads may be silent until another takes its place.
     #[serde(deserialize_with = "units::time")]
     pub silence: Duration,
+    /// Whether a server that stands by answers probes.
+    pub probes: bool,
 }
 
 impl ReplicationConfig {

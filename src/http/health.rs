@@ -24,10 +24,13 @@ pub async fn live() -> HttpResponse {
     HttpResponse::Ok().json(HealthView { status: "live", reason: None })
 }
 
+/// That requests are taken by another server.
+pub async fn standing_by() -> HttpResponse {
+    unready("another server leads, and this one stands by")
+}
+
 /// Whether requests are taken: 503 while starting, draining, or when the store takes no writes.
 pub async fn ready(app: web::Data<App>) -> HttpResponse {
-    let unready =
-        |reason| HttpResponse::ServiceUnavailable().json(HealthView { status: "unready", reason: Some(reason) });
     if app.runtime.house().is_draining() {
         return unready("the server is shutting down");
     }
@@ -38,4 +41,8 @@ pub async fn ready(app: web::Data<App>) -> HttpResponse {
         Health::Ready => HttpResponse::Ok().json(HealthView { status: "ready", reason: None }),
         Health::Failed(_) => unready("the store does not take writes"),
     }
+}
+
+fn unready(reason: &'static str) -> HttpResponse {
+    HttpResponse::ServiceUnavailable().json(HealthView { status: "unready", reason: Some(reason) })
 }

@@ -180,6 +180,7 @@ impl Handler<Nudge> for Session {
         let beat = matches!(nudge, Nudge::Beat);
         self.wire.nudged(nudge, ctx);
         if beat {
+            self.replays.wait_no_longer();
             self.watch_idleness(ctx);
         }
     }

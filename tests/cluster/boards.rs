@@ -23,6 +23,8 @@ pub struct Boards {
     pub stall: &'static str,
     /// Which log.
     pub name: &'static str,
+    /// Where one that stands by answers probes, and then serves; nowhere unless it is given.
+    pub probes: Option<u16>,
     /// A folder that is there already.
     pub data: Option<PathBuf>,
 }
@@ -33,12 +35,12 @@ impl Boards {
         // Longer than a busy machine keeps a server from its next heartbeat.
         let silence = "5s";
         let servers = nats.iter().map(Nats::url).collect();
-        Self { servers, silence, most: "256MiB", stall: "15s", name: "callboard", data: None }
+        Self { servers, silence, most: "256MiB", stall: "15s", name: "callboard", probes: None, data: None }
     }
 
     /// Starts a server, with an empty folder unless it is told otherwise, which may lead or stand by.
     pub fn begin(&self, node: &str) -> Server {
-        let Self { servers, silence, most, stall, name, data } = self;
+        let Self { servers, silence, most, stall, name, probes, data } = self;
         let config = format!(
             r#"
             server.drain = "2s"
@@ -52,10 +54,13 @@ impl Boards {
             replicas = {}
             silence = "{silence}"
             max_bytes = "{most}"
+            probes = {}
             "#,
-            servers.len().max(1)
+            servers.len().max(1),
+            probes.is_some()
         );
-        Setup { config, secret: SECRET.to_owned(), data: data.clone(), ..Setup::default() }.begin()
+        let port = probes.unwrap_or_default();
+        Setup { config, port, secret: SECRET.to_owned(), data: data.clone(), ..Setup::default() }.begin()
     }
 
     /// Starts a server that leads: there is no other.

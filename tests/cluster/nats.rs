@@ -129,7 +129,7 @@ fn spawn(folder: &TempDir) -> Child {
 }
 
 /// A free port below those that the system gives to connections, so that it is free still when a server comes back.
-fn port() -> u16 {
+pub fn port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = u16::try_from(std::process::id() % 200).unwrap() * 100;
     loop {

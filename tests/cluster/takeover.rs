@@ -10,7 +10,7 @@ use crate::harness::server::Server;
 use crate::harness::transcript::make_heavy;
 use crate::kept::{self, check};
 use crate::load::{CHANNEL, Load, Told, publish_again};
-use crate::nats::Nats;
+use crate::nats::{self, Nats};
 use crate::patience::PATIENCE;
 use crate::wire::Wire;
 
@@ -185,6 +185,36 @@ async fn a_leader_that_is_told_to_stop_hands_over_at_once() {
     assert!(second.terminate().success());
     first.serving(PATIENCE);
     check(&first, &token, &told).await;
+}
+
+/// For those who ask whether it lives, and start it again if not; and nobody who hangs about there is in its way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_stands_by_answers_probes_until_it_serves_there() {
+    let nats = [Nats::alone().await];
+    let boards = Boards { silence: "10m", ..Boards::over(&nats) };
+    let mut first = boards.lead("first");
+    let port = nats::port();
+    let mut second = Boards { probes: Some(port), ..boards }.stand_by("second");
+    second.says("answers /health/live alone", PATIENCE);
+    let ask = async |path: &str| {
+        let answer = reqwest::get(format!("http://127.0.0.1:{port}{path}")).await.unwrap();
+        let later = answer.headers().contains_key("retry-after");
+        let status = answer.status().as_u16();
+        (status, later, answer.json::<Value>().await.unwrap())
+    };
+    assert_eq!(ask("/health/live").await, (200, false, json!({ "status": "live" })));
+    let (status, _, body) = ask("/health/ready").await;
+    assert_eq!((status, &body["status"]), (503, &json!("unready")), "{body}");
+    for path in ["/status", "/ws", "/", "/metrics"] {
+        let (status, later, body) = ask(path).await;
+        assert_eq!((status, later, &body["error"]["code"]), (503, true, &json!("UNAVAILABLE")), "{path} {body}");
+    }
+    let hanging: Vec<_> = (0..80).map(|_| std::net::TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    assert!(first.terminate().success());
+    second.serving(PATIENCE);
+    assert_eq!(second.address(), format!("127.0.0.1:{port}"));
+    assert_eq!(ask("/health/ready").await, (200, false, json!({ "status": "ready" })));
+    drop(hanging);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -30,6 +30,8 @@ pub struct Setup {
     pub secret: String,
     /// Whether a write past the limit of a file's size is an error, as on a full disk, and not the process's end.
     pub limited: bool,
+    /// The port; 0: one that is free.
+    pub port: u16,
 }
 
 /// A running server. Dropping it kills it.
@@ -332,7 +334,8 @@ struct Launched {
 
 fn launch(setup: &Setup, world: &Path) -> Launched {
     let mut command = if setup.limited { limited() } else { program() };
-    command.args(["serve", "--bind", "127.0.0.1:0", "--config"]).arg(world.join("callboard.toml"));
+    let address = format!("127.0.0.1:{}", setup.port);
+    command.args(["serve", "--bind", &address, "--config"]).arg(world.join("callboard.toml"));
     let data = setup.data.clone().unwrap_or_else(|| world.join("data"));
     command.arg("--data-dir").arg(data).env("RUST_BACKTRACE", "1");
     let workspace = setup.workspace.clone().unwrap_or_else(|| world.join("workspace"));

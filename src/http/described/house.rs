@@ -20,7 +20,7 @@ pub fn describe(api: &mut Api) {
         .answers::<HealthView>(200, "It does.");
     api.on(TAG, Method::GET, "/health/ready", "isReady", "Whether requests are taken")
         .answers::<HealthView>(200, "They are.")
-        .answers::<HealthView>(503, "The server is starting or stopping, or its store takes no writes.");
+        .answers::<HealthView>(503, "The server is starting or stopping, its store takes no writes, or another server leads and this one stands by.");
     api.on(TAG, Method::GET, "/metrics", "readMetrics", "What was counted, as Prometheus reads it")
         .says("Over all tenants; with scope `admin` where credentials are required.")
         .gives::<String>(200, "text/plain", "The metrics.")

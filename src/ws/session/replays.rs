@@ -36,6 +36,11 @@ impl Replays {
             self.asked = None;
         }
     }
+
+    /// Waits no longer for a page: now and then, as one never comes whose actor was lost.
+    pub fn wait_no_longer(&mut self) {
+        self.asked = None;
+    }
 }
 
 impl Session {

@@ -26,12 +26,7 @@ impl Sample {
     /// How the server is now.
     pub async fn take(server: &Server, since: Instant) -> Self {
         let pid = server.pid();
-        let process = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let field = |name: &str| {
-            let line = process.lines().find(|line| line.starts_with(name)).unwrap_or_default();
-            line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or_default()
-        };
-        let (memory, threads, descriptors) = (field("VmRSS:"), threads(pid), descriptors(pid));
+        let (memory, threads, descriptors) = (memory(server), threads(pid), descriptors(pid));
         // Behind the descriptors: it takes a connection, which the server may take a moment to close.
         let (status, text) = call(server, reqwest::Method::GET, "/metrics", "", None).await;
         assert_eq!(status, 200, "{text}");
@@ -81,6 +76,11 @@ impl Sample {
     }
 }
 
+/// Resident memory, in KiB.
+fn memory(server: &Server) -> u64 {
+    server.resident() as u64 / 1024
+}
+
 fn descriptors(pid: u32) -> BTreeMap<String, u64> {
     let mut kinds = BTreeMap::new();
     for descriptor in std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten() {
@@ -105,18 +105,25 @@ fn threads(pid: u32) -> BTreeMap<String, u64> {
     names
 }
 
+/// How long the server is looked at when it is at rest: tokio ends a thread that had nothing to do for ten seconds, and
+/// what is kept no longer is taken out every five, for which much is read.
+const REST: Duration = Duration::from_secs(12);
+
 /// Waits until nothing is left over, for a minute at most, then for the threads that tokio lends out to go; returns how
-/// the server is then, with what is still left.
+/// the server is then, with what is still left. Its memory is the least that was seen: what it holds when it does nothing.
 pub async fn rest(server: &Server, since: Instant, agents: f64) -> (Sample, Vec<String>) {
     let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        let sample = Sample::take(server, since).await;
-        let left = sample.left_over(agents);
+    let left = loop {
+        let left = Sample::take(server, since).await.left_over(agents);
         if left.is_empty() || Instant::now() > deadline {
-            // tokio ends a thread that had nothing to do for ten seconds.
-            tokio::time::sleep(Duration::from_secs(12)).await;
-            return (Sample::take(server, since).await, left);
+            break left;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    let (mut least, end) = (u64::MAX, Instant::now() + REST);
+    while Instant::now() < end {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        least = least.min(memory(server));
     }
+    (Sample { memory: least, ..Sample::take(server, since).await }, left)
 }

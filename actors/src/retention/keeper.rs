@@ -19,7 +19,7 @@ use crate::protocol::{Error, Timestamp};
 /// Places named by the journal at a time.
 const PLACES: usize = 256;
 
-/// Records read at a time.
+/// Records read at a time, at most.
 const PAGE: usize = 128;
 
 /// Streams of which is remembered how far they were when their bytes were last counted, some 3 MB. Past it a stream is
@@ -174,19 +174,32 @@ impl Keeper {
     }
 
     /// The first record from `first` on that is no older than `age`.
-    fn younger(&self, stream: Stream, mut first: u64, age: Duration, created: Created) -> Result<u64, Error> {
+    fn younger(&self, stream: Stream, first: u64, age: Duration, created: Created) -> Result<u64, Error> {
         let (now, age) = (Timestamp::now(), u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+        self.first_of(stream, first, |record| Ok(now.since(created(record)?) <= age))
+    }
+
+    /// The first record from `first` on of which that is true, or where the next one will be.
+    fn first_of(
+        &self,
+        stream: Stream,
+        mut first: u64,
+        is_kept: impl Fn(&Record) -> Result<bool, Error>,
+    ) -> Result<u64, Error> {
+        // Of most streams the first one is kept, so all that is read behind it is read for nothing.
+        let mut page = 1;
         loop {
-            let records = self.journal.read_after(stream, first.saturating_sub(1), PAGE)?;
+            let records = self.journal.read_after(stream, first.saturating_sub(1), page)?;
             if records.is_empty() {
                 return Ok(first);
             }
             for record in &records {
-                if now.since(created(record)?) <= age {
+                if is_kept(record)? {
                     return Ok(first.max(record.seq));
                 }
                 first = record.seq + 1;
             }
+            page = (page * 4).min(PAGE);
         }
     }
 
@@ -219,20 +232,9 @@ impl Keeper {
 
     /// The first record of a run whose question is kept, or that has not ended.
     fn of_runs(&self, stream: Stream, question: u64, asked_at: AskedAt) -> Result<u64, Error> {
-        let mut first = self.journal.first(stream)?;
         let open = self.open_run(stream).unwrap_or(u64::MAX);
-        loop {
-            let records = self.journal.read_after(stream, first - 1, PAGE)?;
-            if records.is_empty() {
-                return Ok(first);
-            }
-            for record in &records {
-                if record.seq >= open || asked_at(record)? >= question {
-                    return Ok(record.seq);
-                }
-                first = record.seq + 1;
-            }
-        }
+        let first = self.journal.first(stream)?;
+        self.first_of(stream, first, |record| Ok(record.seq >= open || asked_at(record)? >= question))
     }
 
     /// The first record of a run that has not ended.

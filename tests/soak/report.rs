@@ -42,7 +42,16 @@ pub fn write(
     );
     let mib = |sample: &Sample| sample.memory as f64 / 1024.0;
     let change = (mib(after) / mib(before) - 1.0) * 100.0;
-    let _ = writeln!(page, "| resident memory, MiB | {:.1} | {:.1} ({change:+.1} %) |", mib(before), mib(after));
+    let _ = writeln!(
+        page,
+        "| resident memory, the least look, MiB | {:.1} | {:.1} ({change:+.1} %) |",
+        mib(before),
+        mib(after)
+    );
+    for (name, before, after) in [("middle", before.usual, after.usual), ("highest", before.most, after.most)] {
+        let [before, after] = [before, after].map(|memory| memory as f64 / 1024.0);
+        let _ = writeln!(page, "| its {name} look, MiB | {before:.1} | {after:.1} |");
+    }
     let peak = samples.iter().map(mib).fold(0.0, f64::max);
     let _ = writeln!(page, "| threads | {} | {} |", before.thread_count(), after.thread_count());
     let _ = writeln!(page, "| descriptors | {} | {} |", before.descriptor_count(), after.descriptor_count());

@@ -13,6 +13,10 @@ pub struct Sample {
     pub at: f64,
     /// Resident memory, in KiB.
     pub memory: u64,
+    /// Of many looks at rest, the one in the middle, in KiB.
+    pub usual: u64,
+    /// The most that one of them saw, in KiB.
+    pub most: u64,
     /// Threads of the process by their names, but for those of the allocator, which starts them when it first needs them,
     /// and of sled's pool, which come and go with what is written: at rest, what is not kept any more is taken out.
     pub threads: BTreeMap<String, u64>,
@@ -35,7 +39,15 @@ impl Sample {
             let (name, value) = line.rsplit_once(' ')?;
             Some((name.to_owned(), value.parse().ok()?))
         });
-        Self { at: since.elapsed().as_secs_f64(), memory, threads, descriptors, metrics: metrics.collect() }
+        Self {
+            at: since.elapsed().as_secs_f64(),
+            memory,
+            usual: memory,
+            most: memory,
+            threads,
+            descriptors,
+            metrics: metrics.collect(),
+        }
     }
 
     /// The sum of a metric over its labels, those alone that contain `label`.
@@ -120,10 +132,12 @@ pub async fn rest(server: &Server, since: Instant, agents: f64) -> (Sample, Vec<
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     };
-    let (mut least, end) = (u64::MAX, Instant::now() + REST);
+    let (mut looks, end) = (Vec::new(), Instant::now() + REST);
     while Instant::now() < end {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        least = least.min(memory(server));
+        looks.push(memory(server));
     }
-    (Sample { memory: least, ..Sample::take(server, since).await }, left)
+    looks.sort_unstable();
+    let (least, usual, most) = (looks[0], looks[looks.len() / 2], looks[looks.len() - 1]);
+    (Sample { memory: least, usual, most, ..Sample::take(server, since).await }, left)
 }
